@@ -15,6 +15,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 DEV = HERE / ".dev"
 BAR_WIDTH = 30
+PIP_INSTALL = (
+    "-m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps"
+)
 
 
 def main() -> int:
@@ -37,15 +40,20 @@ def main() -> int:
 
 
 def bootstrap_uv() -> Path:
-    """The pinned uv. `pip install --target` needs neither the venv module nor leave to touch the system's Python."""
+    """The pinned uv; `pip install --target` works without the venv module and in a managed Python too."""
     wanted = (HERE / "tools" / "uv.txt").read_text()
     target, seen = DEV / "uv", DEV / "uv" / "uv.txt"
     if not (seen.exists() and seen.read_text() == wanted):
         shutil.rmtree(target, ignore_errors=True)
         run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            + ["--require-hashes", "--only-binary", ":all:", "--no-deps"]
-            + ["--target", str(target), "-r", str(HERE / "tools" / "uv.txt")],
+            [
+                sys.executable,
+                *PIP_INSTALL.split(),
+                "--target",
+                str(target),
+                "-r",
+                str(HERE / "tools" / "uv.txt"),
+            ],
             PIP_USER="0",
             PIP_REQUIRE_VIRTUALENV="0",
             PIP_ROOT_USER_ACTION="ignore",
@@ -131,7 +139,9 @@ class Progress:
     def _draw(self, have: int, of: int) -> None:
         full = BAR_WIDTH * have // max(of, 1)
         bar = "━" * full + "╌" * (BAR_WIDTH - full)
-        print(f"\r  packages  {bar}  {have} of {of}, hashes checked  {self._elapsed()}", end="", file=sys.stderr)
+        print(
+            f"\r  packages  {bar}  {have} of {of}, hashes checked  {self._elapsed()}", end="", file=sys.stderr
+        )
         sys.stderr.flush()
 
     def _installed(self) -> int:
