@@ -3,6 +3,7 @@
 Rule: stdlib only, since it runs before anything is installed; it writes nothing outside .dev/.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -24,18 +25,19 @@ def main() -> int:
     """Exit code: 0 set up, 2 could not, with the installer's own words."""
     print("Setting up in .dev/ (the first time only)", file=sys.stderr)
     DEV.mkdir(exist_ok=True)
-    shutil.rmtree(DEV / "stamp", ignore_errors=True)
     started = time.monotonic()
     try:
-        uv = bootstrap_uv()
-        install(uv, started)
+        with (DEV / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # a second ./dev waits here and then finds the work done
+            if not stamped("requirements.lock", "pyproject.toml"):
+                install(bootstrap_uv(), started)
+                stamp()
     except subprocess.CalledProcessError as failed:
         print(failed.stdout or "", failed.stderr or "", sep="", end="", file=sys.stderr)
         print("error: the set-up in .dev/ did not finish", file=sys.stderr)
         print("  why: the installer's words stand above", file=sys.stderr)
         print("  do:  check the network and pip's settings, then repeat the command", file=sys.stderr)
         return 2
-    stamp()
     return 0
 
 
@@ -69,8 +71,10 @@ def install(uv: Path, started: float) -> None:
     wanted = len(re.findall(r"^\S+==", lock.read_text(), re.MULTILINE))
     with Progress(venv, wanted, started) as progress:
         if not same_python(python):
+            shutil.rmtree(DEV / "stamp", ignore_errors=True)
             run([str(uv), "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)])
-        run([str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(lock)])
+        if not stamped("requirements.lock"):
+            run([str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(lock)])
         editable = ["--no-deps", "--no-build-isolation", "--editable", str(HERE)]
         run([str(uv), "pip", "install", "--quiet", "--python", str(python), *editable])
         progress.done()
@@ -93,10 +97,21 @@ def run(command: list[str], **environment: str) -> None:
     subprocess.run(command, check=True, capture_output=True, text=True, env=merged, cwd=HERE)
 
 
+def stamped(*names: str) -> bool:
+    """Whether .dev/venv was made in this place, by this Python, from these very files."""
+    folder = DEV / "stamp"
+    here = folder / "here"
+    if not (
+        here.exists() and here.read_text() == f"{HERE}\n" and same_python(DEV / "venv" / "bin" / "python")
+    ):
+        return False
+    return all((folder / name).read_bytes() == (HERE / name).read_bytes() for name in names)
+
+
 def stamp() -> None:
     """Note what the environment was made from; `./dev` compares these three files and asks no more."""
     folder = DEV / "stamp"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copyfile(HERE / name, folder / name)
     (folder / "here").write_text(f"{HERE}\n")

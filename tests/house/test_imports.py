@@ -1,0 +1,119 @@
+"""Who may import whom: the table of ARCHITECTURE.md, held against every import of every module."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.house.source import Module, imports, modules
+
+FRONT = frozenset({"service", "core", "dkim", "handoff", "config", "telemetry"})
+DRIVEN = frozenset({"core", "dkim"})
+NOTHING: frozenset[str] = frozenset()
+# The longest name that fits decides: smtp.nexthop is judged by its own row, not by one of smtp.
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "dkim": NOTHING,
+    "core": frozenset({"dkim"}),
+    "service": DRIVEN,
+    "store": DRIVEN,
+    "sealing": DRIVEN,
+    "resolver": DRIVEN,
+    "smtp.nexthop": DRIVEN,
+    "handoff": DRIVEN,
+    "sesv2": FRONT,
+    "sesv1": FRONT | {"sesv2.sigv4"},
+    "native": FRONT | {"sesv2.sigv4"},
+    "nameserver": FRONT,
+    "smtp.submission": FRONT,
+    "milter": FRONT,
+    "console": FRONT,
+    "worker": FRONT,
+    "sandbox": FRONT | {"nameserver", "resolver", "smtp", "sesv2", "native", "worker"},
+    "config": NOTHING,
+    "telemetry": NOTHING,
+    "migrate_in": FRONT,
+}
+ANYTHING = frozenset({"", "app", "cli", "__main__", "pytest_plugin"})
+NEVER_IMPORTED = frozenset({"app", "cli", "__main__", "pytest_plugin"})
+EACH_OTHER_APART = ("app", "cli", "__main__", "pytest_plugin")
+
+# Packages that are not ours and not Python's, by the part that may know them.
+DRIVERS: dict[str, frozenset[str]] = {
+    "dkim": frozenset({"cryptography"}),
+    "core": frozenset({"idna", "publicsuffixlist"}),
+    "service": frozenset({"structlog"}),
+    "store": frozenset({"apsw", "psycopg", "psycopg_pool"}),
+    "sealing": frozenset({"cryptography"}),
+    "resolver": frozenset({"dns"}),
+    "nameserver": frozenset({"dns", "uvloop"}),
+    "smtp.nexthop": frozenset({"aiosmtplib"}),
+    "smtp.submission": frozenset({"aiosmtpd"}),
+    "handoff": NOTHING,
+}
+
+
+def part_of(name: str, table: object = MAY_IMPORT) -> str:
+    """The row that a module belongs to: the longest key that is the module or a package above it."""
+    assert isinstance(table, dict)
+    pieces = name.split(".")
+    for end in range(len(pieces), 0, -1):
+        if ".".join(pieces[:end]) in table:
+            return ".".join(pieces[:end])
+    return pieces[0]
+
+
+def faults_of(module: Module) -> list[str]:
+    """The imports of one module that the table does not allow."""
+    own = part_of(module.name)
+    if own in ANYTHING:
+        return []
+    if own not in MAY_IMPORT and module.name != "smtp":
+        return [f"{module.where}: {own} has no row in the import table"]
+    faults = []
+    for line, target in imports(module):
+        top, _, inner = target.partition(".")
+        if top == "mailseal":
+            if not allowed(own, inner):
+                faults.append(f"{module.where}:{line}: {own} may not import {inner}")
+        elif top not in sys.stdlib_module_names and own in DRIVERS and top not in DRIVERS[own]:
+            faults.append(f"{module.where}:{line}: {own} may not import {top}")
+    return faults
+
+
+def allowed(own: str, inner: str) -> bool:
+    """Whether a module of part `own` may import `mailseal.<inner>`."""
+    other = part_of(inner)
+    if other == own or inner in {"__version__", ""}:
+        return True
+    if other in NEVER_IMPORTED:
+        return False
+    return any(inner == name or inner.startswith(f"{name}.") for name in MAY_IMPORT.get(own, NOTHING))
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.where)
+def test_a_module_imports_only_what_the_table_allows(module: Module) -> None:
+    assert faults_of(module) == []
+
+
+def test_the_table_itself_has_no_circle() -> None:
+    seen: dict[str, int] = {}
+
+    def depth(part: str, path: tuple[str, ...]) -> int:
+        assert part not in path, " → ".join([*path, part])
+        if part not in seen:
+            below = [part_of(name) for name in MAY_IMPORT.get(part, NOTHING) if part_of(name) != part]
+            seen[part] = 1 + max((depth(name, (*path, part)) for name in below), default=0)
+        return seen[part]
+
+    assert depth("sandbox", ()) > depth("service", ()) > depth("core", ()) > depth("dkim", ())
+
+
+def test_an_import_inside_a_function_is_seen() -> None:
+    import ast
+    from pathlib import Path
+
+    text = "def f():\n    from mailseal.store import database\n"
+    planted = Module(Path(__file__), "service.configure", text, ast.parse(text))
+    assert [target for _, target in imports(planted)] == ["mailseal.store.database"]
+    assert not allowed("service", "store.database")
