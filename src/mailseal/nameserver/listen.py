@@ -1,0 +1,177 @@
+"""Our name server's sockets: UDP and TCP, IPv4 and IPv6, on the running event loop.
+
+Rule: no client holds more than its share: datagrams come in bounded batches, streams are few and short.
+References: RFC 7766 §6.2 (TCP), RFC 1035 §4.2.2 (two-octet length).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from mailseal.nameserver.answer import failure
+from mailseal.nameserver.cache import CachedAnswers
+from mailseal.nameserver.zone import Zone, ZoneSource
+
+_log = logging.getLogger("mailseal.nameserver")
+
+_BATCH = 64
+"""Datagrams answered in one turn of the event loop: more would make the other listeners wait."""
+_RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+_LARGEST_DATAGRAM = 4096
+_STREAMS_AT_MOST = 256
+_STREAM_IDLE_S = 5.0
+_QUERIES_A_STREAM = 1000
+_BIND_ATTEMPTS = 20
+
+
+class _FaultLog:
+    """A `with` block that outlives a fault and logs it, at most one a second: queries come faster."""
+
+    def __init__(self) -> None:
+        self._told_at = float("-inf")
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(fault, Exception):
+            return False
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at >= 1.0:
+            self._told_at = now
+            _log.error("a DNS query could not be answered", exc_info=fault)
+        return True
+
+
+class RunningNameServer:
+    """The open listeners; `addresses` are those really bound, which matters where port 0 was asked for."""
+
+    def __init__(self, answers: CachedAnswers) -> None:
+        self._answers = answers
+        self._closing: list[Callable[[], None]] = []
+        self._streams: dict[asyncio.Task[None], None] = {}
+        self._faults = _FaultLog()
+        self.addresses: tuple[tuple[str, int], ...] = ()
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen on one address, UDP and TCP on the same port."""
+        datagrams, listener = _bind_both(host, port)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(datagrams.fileno(), self._on_datagrams, datagrams)
+        server = await asyncio.start_server(self._on_stream, sock=listener)
+
+        def close() -> None:
+            loop.remove_reader(datagrams.fileno())
+            datagrams.close()
+            server.close()
+
+        self._closing.append(close)
+        self.addresses = (*self.addresses, (host, datagrams.getsockname()[1]))
+
+    async def close(self) -> None:
+        """Stop listening and drop the streams that are open."""
+        while self._closing:
+            self._closing.pop()()
+        streams = list(self._streams)
+        for stream in streams:
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+    def _on_datagrams(self, datagrams: socket.socket) -> None:
+        answered = False
+        for _ in range(_BATCH):
+            try:
+                message, client = datagrams.recvfrom(_LARGEST_DATAGRAM)
+            except OSError:
+                # Empty, or the kernel tells of a client that is gone; the next datagram wakes us again.
+                return
+            if not answered:
+                answered = True
+                self._refresh()
+            response = self._respond(message, self._answers.for_datagram)
+            if response is not None:
+                # A full send buffer or a forged source port 0 loses this one answer: the client asks again.
+                with contextlib.suppress(OSError):
+                    datagrams.sendto(response, client)
+
+    def _refresh(self) -> None:
+        # If it fails: what is cached was true a moment ago, better than silence while the database is away.
+        with self._faults:
+            self._answers.refresh()
+
+    def _respond(self, message: bytes, respond: Callable[[bytes], bytes | None]) -> bytes | None:
+        """The response; SERVFAIL where making it failed."""
+        with self._faults:
+            return respond(message)
+        return failure(message)
+
+    async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._streams) >= _STREAMS_AT_MOST:
+            # The one that said nothing for longest makes room, so that idle clients can't lock others out.
+            next(iter(self._streams)).cancel()
+        self._streams[task] = None
+        try:
+            for _ in range(_QUERIES_A_STREAM):
+                async with asyncio.timeout(_STREAM_IDLE_S):
+                    message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+                    response = self._respond(message, self._answers.for_stream)
+                    if response is None:
+                        return
+                    writer.write(len(response).to_bytes(2) + response)
+                    await writer.drain()
+                # Back to the end of the line of those waiting.
+                self._streams[task] = self._streams.pop(task)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return
+        finally:
+            self._streams.pop(task, None)
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+
+async def start_name_server(
+    listen: Sequence[tuple[str, int]], zones: Sequence[Zone], source: ZoneSource
+) -> RunningNameServer:
+    """A name server that answers for `zones` on each address of `listen`; OSError where one is taken."""
+    running = RunningNameServer(CachedAnswers(zones, source.generation))
+    try:
+        for host, port in listen:
+            await running.open(host, port)
+    except OSError:
+        await running.close()
+        raise
+    return running
+
+
+def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a listening TCP socket on the same address and port, a free one where `port` is 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for attempt in range(_BIND_ATTEMPTS):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            for opened in (listener, datagrams):
+                opened.setblocking(False)
+                if family == socket.AF_INET6:
+                    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            listener.bind((host, port))
+            datagrams.bind((host, listener.getsockname()[1]))
+            listener.listen(_STREAMS_AT_MOST)
+            return datagrams, listener
+        except OSError:
+            listener.close()
+            datagrams.close()
+            # With port 0 the TCP port was free by chance; its UDP twin may be taken.
+            if port or attempt == _BIND_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable: the last attempt raises or returns")

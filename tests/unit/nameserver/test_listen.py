@@ -1,0 +1,138 @@
+"""The name server's sockets, asked by dnspython over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import dns.asyncquery
+import dns.message
+import dns.rcode
+import pytest
+
+from mailseal.nameserver import listen
+from mailseal.nameserver.listen import RunningNameServer, start_name_server
+from tests.unit.nameserver.zones import APEX, LONG_KEY, WrittenSource, written_zone
+
+Story = Callable[[RunningNameServer, WrittenSource], Coroutine[Any, Any, None]]
+
+
+def tell(story: Story, *hosts: str) -> None:
+    async def run() -> None:
+        zone, source = written_zone()
+        running = await start_name_server([(host, 0) for host in hosts or ("127.0.0.1",)], [zone], source)
+        try:
+            await story(running, source)
+        finally:
+            await running.close()
+
+    asyncio.run(run())
+
+
+def make_query(name: str = f"tokenwithkey.{APEX}") -> dns.message.Message:
+    return dns.message.make_query(name, "TXT", use_edns=0, payload=1232)
+
+
+def test_udp_and_tcp_answer_on_the_same_port_of_both_families() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        assert [host for host, _ in running.addresses] == ["127.0.0.1", "::1"]
+        for host, port in running.addresses:
+            for ask in (dns.asyncquery.udp, dns.asyncquery.tcp):
+                response = await ask(make_query(), host, port=port, timeout=5)
+                assert b"".join(response.answer[0][0].strings) == LONG_KEY
+
+    tell(story, "127.0.0.1", "::1")
+
+
+def test_a_truncated_answer_is_whole_over_tcp() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        response, used_tcp = await dns.asyncquery.udp_with_fallback(
+            make_query(f"huge.{APEX}"), host, port=port, timeout=5
+        )
+        assert used_tcp
+        assert len(b"".join(response.answer[0][0].strings)) == 2000
+
+    tell(story)
+
+
+def test_a_change_is_answered_at_once() -> None:
+    async def story(running: RunningNameServer, source: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        for number in range(20):
+            source.put("moving", b"p=%d" % number)
+            response = await dns.asyncquery.udp(make_query(f"moving.{APEX}"), host, port=port, timeout=5)
+            assert response.answer[0][0].strings == (b"p=%d" % number,)
+
+    tell(story)
+
+
+def test_a_source_that_fails_is_servfail_and_the_server_lives_on() -> None:
+    async def story(running: RunningNameServer, source: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        texts, source.texts = source.texts, None  # type: ignore[assignment]
+        for ask in (dns.asyncquery.udp, dns.asyncquery.tcp):
+            response = await ask(make_query(), host, port=port, timeout=5)
+            assert response.rcode() == dns.rcode.SERVFAIL
+        source.texts = texts
+        response = await dns.asyncquery.udp(make_query(), host, port=port, timeout=5)
+        assert response.rcode() == dns.rcode.NOERROR
+
+    tell(story)
+
+
+def test_several_queries_share_a_stream_and_are_answered_in_order() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        reader, writer = await asyncio.open_connection(*running.addresses[0])
+        queries = [make_query(f"{label}.{APEX}") for label in ("blank", "tokenwithkey", "huge", "none")]
+        for query in queries:
+            wire = query.to_wire()
+            writer.write(len(wire).to_bytes(2) + wire)
+        for query in queries:
+            size = int.from_bytes(await reader.readexactly(2))
+            assert query.is_response(dns.message.from_wire(await reader.readexactly(size)))
+        writer.close()
+        await writer.wait_closed()
+
+    tell(story)
+
+
+def test_a_stream_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "_STREAM_IDLE_S", 0.05)
+
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        reader, writer = await asyncio.open_connection(*running.addresses[0])
+        writer.write(b"\0")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+    tell(story)
+
+
+def test_silent_streams_cannot_lock_out_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "_STREAMS_AT_MOST", 4)
+
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        silent = [await asyncio.open_connection(host, port) for _ in range(12)]
+        response = await dns.asyncquery.tcp(make_query(), host, port=port, timeout=5)
+        assert response.rcode() == dns.rcode.NOERROR
+        assert len(running._streams) <= 4
+        for _, writer in silent:
+            writer.close()
+
+    tell(story)
+
+
+def test_a_taken_address_is_an_error_and_leaves_nothing_open() -> None:
+    async def run() -> None:
+        zone, source = written_zone()
+        first = await start_name_server([("127.0.0.1", 0)], [zone], source)
+        with pytest.raises(OSError, match="in use"):
+            await start_name_server([("127.0.0.1", 0), first.addresses[0]], [zone], source)
+        response = await dns.asyncquery.udp(make_query(), "127.0.0.1", port=first.addresses[0][1], timeout=5)
+        assert response.answer
+        await first.close()
+
+    asyncio.run(run())
