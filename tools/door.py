@@ -20,8 +20,26 @@ CHECKED = ["src", "tests", "tools", "bench", "examples"]
 
 def main(command: str, arguments: list[str]) -> int:
     """The exit code of one command."""
-    commands = {"test": testing.run, "lint": lint, "fix": fix, "bench": bench, "demo": demo, "lock": lock}
+    commands = {
+        "setup": setup,
+        "test": testing.run,
+        "lint": lint,
+        "fix": fix,
+        "bench": bench,
+        "demo": demo,
+        "lock": lock,
+    }
     return commands[command](arguments)
+
+
+def setup(arguments: list[str]) -> int:
+    """What tests and demo use beyond Python: npm's packages and Debian's."""
+    if arguments != ["--install"]:
+        fail(f"./dev setup does not know {' '.join(arguments)}", "its one option is --install", "./dev help")
+    debian.install(debian.wanted_by_tests())
+    gap = npm.bring()
+    print(f"npm packages: {gap}." if gap else "Ready, with all test parts.", "Next: ./dev test")
+    return 1 if gap else 0
 
 
 def lint(arguments: list[str]) -> int:
