@@ -1,0 +1,152 @@
+"""A minimal walk over DER, to learn what a key file is before anything expensive touches it.
+
+Rule: looks only at tags and lengths, never follows more than a handful of them, and needs microseconds for
+any input.
+References: RFC 8017 §A.1.1, RFC 8017 §A.1.2, RFC 5208 §5, RFC 5958 §2, RFC 5280 §4.1, RFC 5915 §3.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SEQUENCE, INTEGER, OCTET_STRING, BIT_STRING, OID, EXPLICIT_0 = 0x30, 0x02, 0x04, 0x03, 0x06, 0xA0
+
+RSA_ENCRYPTION = bytes.fromhex("2a864886f70d010101")
+
+
+class Form(StrEnum):
+    """What a DER document turns out to be."""
+
+    PKCS1 = "pkcs1"
+    PKCS8 = "pkcs8"
+    NOT_RSA = "not_rsa"
+    ENCRYPTED = "encrypted"
+    PUBLIC_KEY = "public_key"
+    CERTIFICATE = "certificate"
+    TRAILING_BYTES = "trailing_bytes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of a document; modulus bits and public exponent where it holds an RSA private key."""
+
+    form: Form
+    bits: int = 0
+    exponent: int = 0
+
+
+class _Malformed(ValueError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    tag: int
+    start: int
+    stop: int
+
+
+def parse_shape(der: bytes) -> Shape:
+    """What `der` is, judged by its first tags; never raises."""
+    try:
+        outer = _node(der, 0, len(der))
+        if outer.tag != SEQUENCE:
+            return Shape(Form.UNKNOWN)
+        if outer.stop != len(der):
+            return Shape(Form.TRAILING_BYTES)
+        return _shape_of(der, _children(der, outer, 3))
+    except _Malformed:
+        return Shape(Form.UNKNOWN)
+
+
+def parse_rsa_public_bits(spki: bytes) -> int:
+    """The modulus length in bits of a SubjectPublicKeyInfo that holds an RSA key, or 0."""
+    try:
+        outer = _node(spki, 0, len(spki))
+        parts = _children(spki, outer, 3)
+        if outer.tag != SEQUENCE or outer.stop != len(spki) or _tags(parts) != (SEQUENCE, BIT_STRING):
+            return 0
+        if _algorithm(spki, parts[0]) != RSA_ENCRYPTION or spki[parts[1].start : parts[1].start + 1] != b"\0":
+            return 0
+        inner = _node(spki, parts[1].start + 1, parts[1].stop)
+        numbers = _children(spki, inner, 3)
+        if inner.tag != SEQUENCE or inner.stop != parts[1].stop or _tags(numbers) != (INTEGER, INTEGER):
+            return 0
+        return _bits(spki, numbers[0])
+    except _Malformed:
+        return 0
+
+
+def _shape_of(der: bytes, parts: list[_Node]) -> Shape:
+    tags = _tags(parts)
+    if tags == (INTEGER, INTEGER, INTEGER):
+        return Shape(Form.PKCS1, _bits(der, parts[1]), _integer(der, parts[2]))
+    if tags == (INTEGER, SEQUENCE, OCTET_STRING):
+        return _pkcs8_shape(der, parts[1], parts[2])
+    if tags[:2] == (INTEGER, OCTET_STRING):
+        return Shape(Form.NOT_RSA)  # an EC private key, RFC 5915 §3
+    if tags == (SEQUENCE, OCTET_STRING):
+        return Shape(Form.ENCRYPTED)  # EncryptedPrivateKeyInfo, RFC 5958 §3
+    if tags in {(SEQUENCE, BIT_STRING), (INTEGER, INTEGER)}:
+        return Shape(Form.PUBLIC_KEY)
+    if tags == (SEQUENCE, SEQUENCE, BIT_STRING):
+        return Shape(Form.CERTIFICATE)  # or a request for one
+    return Shape(Form.UNKNOWN)
+
+
+def _pkcs8_shape(der: bytes, algorithm: _Node, octets: _Node) -> Shape:
+    if _algorithm(der, algorithm) != RSA_ENCRYPTION:
+        return Shape(Form.NOT_RSA)
+    inner = _node(der, octets.start, octets.stop)
+    numbers = _children(der, inner, 3)
+    if inner.stop != octets.stop:
+        return Shape(Form.TRAILING_BYTES)
+    if inner.tag != SEQUENCE or _tags(numbers) != (INTEGER, INTEGER, INTEGER):
+        return Shape(Form.UNKNOWN)
+    return Shape(Form.PKCS8, _bits(der, numbers[1]), _integer(der, numbers[2]))
+
+
+def _algorithm(der: bytes, node: _Node) -> bytes:
+    first = _node(der, node.start, node.stop)
+    return der[first.start : first.stop] if first.tag == OID else b""
+
+
+def _tags(nodes: list[_Node]) -> tuple[int, ...]:
+    return tuple(node.tag for node in nodes)
+
+
+def _children(der: bytes, parent: _Node, at_most: int) -> list[_Node]:
+    found: list[_Node] = []
+    at = parent.start
+    while at < parent.stop and len(found) < at_most:
+        found.append(_node(der, at, parent.stop))
+        at = found[-1].stop
+    return found
+
+
+def _node(der: bytes, at: int, end: int) -> _Node:
+    if at + 2 > end:
+        raise _Malformed
+    tag, length, start = der[at], der[at + 1], at + 2
+    if length >= 0x80:
+        count = length & 0x7F
+        if not 1 <= count <= 3 or start + count > end:  # indefinite, or over 16 MB
+            raise _Malformed
+        length = int.from_bytes(der[start : start + count], "big")
+        start += count
+        if length < 0x80 or length < 1 << (8 * (count - 1)):  # DER asks for the shortest form
+            raise _Malformed
+    if start + length > end:
+        raise _Malformed
+    return _Node(tag, start, start + length)
+
+
+def _bits(der: bytes, node: _Node) -> int:
+    octets = der[node.start : node.stop].lstrip(b"\0")
+    return len(octets) * 8 - (8 - octets[0].bit_length()) if octets else 0
+
+
+def _integer(der: bytes, node: _Node) -> int:
+    if node.stop - node.start > 9:
+        return 0
+    return int.from_bytes(der[node.start : node.stop], "big", signed=True)

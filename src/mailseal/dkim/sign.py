@@ -1,0 +1,118 @@
+"""sign(message, signers, at): the DKIM-Signature fields to put on top of a message.
+
+Rule: exactly one From or nothing is signed; one body hash and one canonical header serve all signers.
+References: RFC 6376 §5.4, RFC 6376 §5.4.2, RFC 6376 §5.5, RFC 6376 §3.7, RFC 6376 §8.15.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mailseal.dkim.canonicalization import Canonicalization, body_hash, canonical_field
+from mailseal.dkim.message import HeaderField, Message, MessageRefused
+from mailseal.dkim.signature import (
+    canonical_unsigned,
+    format_head,
+    format_names,
+    format_unsigned,
+    format_value,
+)
+
+# What SES signs where it is present.
+SIGNED = frozenset(
+    (
+        b"from", b"reply-to", b"to", b"cc", b"subject", b"date", b"message-id", b"mime-version",
+        b"content-type", b"content-transfer-encoding", b"in-reply-to", b"references",
+        b"list-unsubscribe", b"list-unsubscribe-post", b"list-help",
+    )
+)  # fmt: skip
+
+# Departs from SES: listed once more than they occur, so that a second one breaks the signature.
+OVERSIGNED = (
+    b"From", b"To", b"Cc", b"Subject", b"Date", b"Reply-To", b"MIME-Version", b"Content-Type", b"Message-ID",
+)  # fmt: skip
+
+EIGHT_DAYS = 8 * 24 * 3600
+
+_DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs: `sign_digest` makes an RSASSA-PKCS1-v1_5 signature, so long, of a SHA-256 digest."""
+
+    sdid: str
+    selector: str
+    sign_digest: Callable[[bytes], bytes] = field(repr=False)
+    signature_bytes: int
+
+    def __post_init__(self) -> None:
+        if not (_DNS_NAME.match(self.sdid) and _DNS_NAME.match(self.selector)):
+            raise ValueError("the signing domain or the selector is not a DNS name")
+
+
+@dataclass(frozen=True, slots=True)
+class SignOptions:
+    """How to sign. `oversign_absent=False` oversigns only names that are present, for a milter whose MTA adds
+    missing fields later; `lifetime_seconds=None` leaves x= out."""
+
+    header: Canonicalization = Canonicalization.RELAXED
+    body: Canonicalization = Canonicalization.SIMPLE
+    lifetime_seconds: int | None = EIGHT_DAYS
+    oversign_absent: bool = True
+
+
+DEFAULT = SignOptions()
+
+
+def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignOptions = DEFAULT) -> bytes:
+    """The DKIM-Signature fields, one a signer in their order, each ending in CRLF; `at` is t= in seconds.
+
+    Raises MessageRefused for a message without exactly one From field, or whose last line does not end.
+    """
+    lowered = [header.name.lower() for header in message.fields]
+    if lowered.count(b"from") != 1:
+        raise MessageRefused("from_count", "The message must have exactly one From field to be signed.")
+    if not message.raw.endswith(b"\r\n"):
+        raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
+    signed = [header for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
+    names = format_names(_names(signed, lowered, options.oversign_absent))
+    canonical = [canonical_field(header.name, header.raw, options.header) for header in _hashed_order(signed)]
+    prefix = b"\r\n".join(canonical) + b"\r\n"
+    hashed_body = body_hash(message.body, options.body)
+    expires_at = None if options.lifetime_seconds is None else at + options.lifetime_seconds
+    how = options.header + "/" + options.body
+    result = []
+    for signer in signers:
+        head = format_head(signer.selector, signer.sdid, how, at, expires_at)
+        unsigned = format_unsigned(head, names, hashed_body)
+        signature = signer.sign_digest(_data_hash(prefix, canonical_unsigned(unsigned, options.header)))
+        if len(signature) != signer.signature_bytes:
+            raise ValueError("the signature is not as long as the signer's key")
+        result += [unsigned, format_value(signature)]
+    return b"".join(result)
+
+
+def _data_hash(prefix: bytes, signature_field: bytes) -> bytes:
+    return hashlib.sha256(prefix + signature_field).digest()
+
+
+def _names(signed: list[HeaderField], lowered: list[bytes], oversign_absent: bool) -> list[bytes]:
+    names = [header.name for header in signed]
+    if oversign_absent:
+        names += OVERSIGNED
+    else:
+        names += [name for name in OVERSIGNED if name.lower() in lowered]
+    return names
+
+
+def _hashed_order(signed: list[HeaderField]) -> list[HeaderField]:
+    """The fields in the order in which h= names them: of several with one name the last comes first
+    (RFC 6376 §5.4.2)."""
+    stacks: dict[bytes, list[HeaderField]] = {}
+    for header in signed:
+        stacks.setdefault(header.name.lower(), []).append(header)
+    if len(stacks) == len(signed):
+        return signed
+    return [stacks[header.name.lower()].pop() for header in signed]
