@@ -72,8 +72,8 @@ class SoaRecord:
 class Observation:
     """One server's reply to one question.
 
-    `chain` and `outcome` are independent: NXDOMAIN with a chain means that the alias is there and its target is
-    not. Names are in DNS presentation form, lower-case, without the final dot. TTLs are seconds.
+    `chain` and `outcome` are independent: NXDOMAIN with a chain means that the alias is there and its target
+    is not. Names are in DNS presentation form, lower-case, without the final dot. TTLs are seconds.
     """
 
     question: Question
@@ -82,7 +82,7 @@ class Observation:
     rcode: str = ""
     """`NOERROR`, `SERVFAIL` …; empty where no answer came."""
     chain: tuple[str, ...] = ()
-    """The targets of the CNAMEs that start at the question's name, in order, as far as this answer shows them."""
+    """The targets of the CNAMEs that start at the question's name, in order, as far as this answer has them."""
     texts: tuple[bytes, ...] = ()
     """The TXT records at the end of the chain, the character-strings of each joined without separator."""
     addresses: tuple[str, ...] = ()
@@ -103,6 +103,16 @@ class Observation:
     detail: str = ""
     """A short reason for a person; foreign bytes in it are escaped."""
     took_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityReport:
+    """What the domain's own name servers said."""
+
+    zone: str | None
+    soa: SoaRecord | None
+    observations: tuple[Observation, ...]
+    detail: str = ""
 
 
 def printable(foreign: str, *, at_most: int = 300) -> str:

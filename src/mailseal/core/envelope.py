@@ -1,0 +1,39 @@
+"""A message's envelope, and what became of handing the message to the next hop.
+
+Rule: a lost answer is `NoAnswer`, never a refusal: the next hop may have taken the message.
+References: RFC 5321 §2.3.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """MAIL FROM and RCPT TO (RFC 5321 §2.3.1)."""
+
+    mail_from: str
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The next hop has taken responsibility for the message, all recipients of it."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The next hop answered and does not take it; `permanent` is a 5xx reply."""
+
+    permanent: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The next hop could not be asked, or its answer was lost."""
+
+    detail: str
