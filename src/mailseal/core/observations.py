@@ -115,6 +115,18 @@ class AuthorityReport:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorityReport:
+    """What the servers of a domain's own zone said, each for itself."""
+
+    zone: str | None
+    """The apex of the closest enclosing zone; None where it could not be found."""
+    soa: SoaRecord | None = None
+    observations: tuple[Observation, ...] = ()
+    detail: str = ""
+    """Why there are no observations, or fewer than one hoped for."""
+
+
 def printable(foreign: str, *, at_most: int = 300) -> str:
     """Text from outside with control, format and other unprintable characters written as escapes.
 
