@@ -82,7 +82,7 @@ class Observation:
     rcode: str = ""
     """`NOERROR`, `SERVFAIL` …; empty where no answer came."""
     chain: tuple[str, ...] = ()
-    """The targets of the CNAMEs that start at the question's name, in order, as far as this answer has them."""
+    """The targets of the CNAMEs that start at the question's name, in order, as far as this answer goes."""
     texts: tuple[bytes, ...] = ()
     """The TXT records at the end of the chain, the character-strings of each joined without separator."""
     addresses: tuple[str, ...] = ()
@@ -103,16 +103,6 @@ class Observation:
     detail: str = ""
     """A short reason for a person; foreign bytes in it are escaped."""
     took_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorityReport:
-    """What the domain's own name servers said."""
-
-    zone: str | None
-    soa: SoaRecord | None
-    observations: tuple[Observation, ...]
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
