@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.source import CHECKOUT, SOURCE
+from tests.house.source import CHECKOUT, SOURCE, Module, modules
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 SPEC_ROW = re.compile(r"^\| *([^|]+?) *\| *(yes|partly|no) *\| *(.*?) *\| *(.*?) *\|$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
 DOOR = re.compile(r"(?<![\w/])\./dev ([a-z]+)")
+PAGE = re.compile(r"\bdocs/[\w/.-]*\w")
 DIVERGENCE_ROW = re.compile(r"^\| *(?:differs|chosen) *\|.*\| *([^|]*?) *\|$", re.MULTILINE)
 # Another machine's words: a checkout is read by people who do not have ours.
 FOREIGN = re.compile(r"/work/|/tmp/brief|shared/design|shared/spec")
@@ -63,6 +64,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert [target for target in LINK.findall(text) if not (page.parent / target).exists()] == []
     assert FOREIGN.findall(text) == []
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.where)
+def test_a_page_that_the_code_refers_to_exists(module: Module) -> None:
+    assert [page for page in PAGE.findall(module.text) if not (CHECKOUT / page).exists()] == []
+    assert FOREIGN.findall(module.text) == []
 
 
 def test_the_door_knows_every_command_that_the_pages_name() -> None:

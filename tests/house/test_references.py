@@ -27,11 +27,12 @@ def rows() -> frozenset[tuple[str, str]]:
 
 
 def has_row(number: str, section: str) -> bool:
-    """Whether the section or one above it has a row; without a section any row of the RFC will do."""
+    """Whether the section, one above or one below it has a row; without a section any row of the RFC does."""
     if not section:
         return any(number == known for known, _ in rows())
+    below = any(known == number and row.startswith(f"{section}.") for known, row in rows())
     pieces = section.split(".")
-    return any((number, ".".join(pieces[:end])) in rows() for end in range(len(pieces), 0, -1))
+    return below or any((number, ".".join(pieces[:end])) in rows() for end in range(len(pieces), 0, -1))
 
 
 @cache
@@ -72,5 +73,6 @@ def test_each_departure_is_told_in_the_divergences(module: Module) -> None:
 
 def test_a_reference_to_an_unknown_section_is_found() -> None:
     assert has_row("6376", "3.4.2")
+    assert has_row("6376", "5")
     assert not has_row("6376", "99.1")
     assert not has_row("9999", "")
