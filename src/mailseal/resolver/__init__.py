@@ -1,0 +1,1 @@
+"""Asking the DNS: the authorities directly, then validating resolvers."""
