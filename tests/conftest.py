@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NODE_MODULES = CHECKOUT / ".dev" / "npm" / "node_modules"
@@ -56,6 +57,9 @@ def _judge_host(host: object) -> None:
 def pytest_configure() -> None:
     """From here to the end of the run nothing in this process leaves the machine."""
     sys.addaudithook(_refuse_outside)
+    # A busy machine is not a finding; a run that lands a change is the same each time.
+    settings.register_profile("mailseal", deadline=None, derandomize=EVERYTHING_MUST_RUN, print_blob=True)
+    settings.load_profile("mailseal")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
