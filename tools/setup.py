@@ -23,7 +23,9 @@ PIP_INSTALL = (
 
 def main() -> int:
     """Exit code: 0 set up, 2 could not, with the installer's own words."""
-    print("Setting up in .dev/ (the first time only)", file=sys.stderr)
+    again = (DEV / "stamp").exists()
+    why = "requirements.lock or pyproject.toml changed" if again else "the first time only"
+    print(f"Setting up in .dev/ ({why})", file=sys.stderr)
     DEV.mkdir(exist_ok=True)
     started = time.monotonic()
     try:
