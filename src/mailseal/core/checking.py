@@ -1,0 +1,109 @@
+"""What one check of one setting makes of its identity: the proof, the switch, the slots that were seen.
+
+Rule: a result is bound to the setting it was gathered for; for a setting that is gone it means nothing.
+References: docs/decisions/0004-key-slots.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from mailseal.core import rotation
+from mailseal.core.identity import (
+    ByoDkim,
+    Change,
+    EasyDkim,
+    Event,
+    Identity,
+    Setting,
+    after_time,
+    with_setting,
+    with_switch,
+)
+from mailseal.core.lifecycle import DkimStatus, Proof, after_check
+from mailseal.core.policy import Policy
+from mailseal.core.verification import CheckReport
+
+
+def with_check(
+    identity: Identity, setting_id: str, report: CheckReport, now: datetime, policy: Policy
+) -> Change:
+    """The identity after one check of one of its settings."""
+    setting = next((s for s in identity.settings if s.setting_id == setting_id), None)
+    if setting is None:
+        return Change(identity)
+    proof = after_check(setting.proof, report.check, now, policy)
+    later = with_setting(identity, replace(setting, proof=proof))
+    later = replace(later, slots=rotation.seen(later.slots, report.slot_texts, now))
+    events = _status_events(setting.proof, proof)
+    later, switched = _with_due_switch(later, now, policy)
+    later = _without_lost_proof(later, now, policy)
+    before = rotation.active(later.slots)
+    later = after_time(later, now, policy)
+    return Change(later, events + switched + slot_events(before, rotation.active(later.slots)))
+
+
+def _status_events(before: Proof, after: Proof) -> tuple[Event, ...]:
+    if before.status is after.status:
+        return ()
+    return (Event("status", f"{before.status} → {after.status}"),)
+
+
+def slot_events(before: rotation.KeySlot | None, after: rotation.KeySlot | None) -> tuple[Event, ...]:
+    """The sentence for the timeline where another slot has begun to sign."""
+    if before is None or after is None or before.number == after.number:
+        return ()
+    return (Event("switch", f"signing switched from slot {before.number} to slot {after.number}"),)
+
+
+def switch_due_at(identity: Identity, policy: Policy) -> datetime | None:
+    """When signing may go over to the newest setting, or None while that is not proven or signs already.
+
+    Where an older setting signs, the switch waits until every "not there" that was seen has expired. With one
+    and the same selector there is nothing to wait for: the old key's record is already gone.
+    """
+    newest, signing = identity.newest, identity.signing
+    if newest.proof.status is not DkimStatus.SUCCESS or newest.proof.last_success_at is None:
+        return None
+    if signing is not None and signing.setting_id == newest.setting_id:
+        return None
+    proven = newest.proof.last_success_at
+    if signing is None or _same_name(newest, signing) or newest.proof.negative_until is None:
+        return proven
+    return max(proven, newest.proof.negative_until)
+
+
+def _same_name(newest: Setting, signing: Setting) -> bool:
+    match newest.method, signing.method:
+        case EasyDkim(), EasyDkim():
+            return True
+        case ByoDkim(selector=new), ByoDkim(selector=old):
+            return new.lower() == old.lower()
+        case _:
+            return False
+
+
+def _with_due_switch(identity: Identity, now: datetime, policy: Policy) -> tuple[Identity, tuple[Event, ...]]:
+    due = switch_due_at(identity, policy)
+    if due is None or due > now:
+        return identity, ()
+    if isinstance(identity.newest.method, EasyDkim):
+        slot = rotation.active(identity.slots)
+        if slot is None or not rotation.is_ready(slot, now, policy):
+            return identity, ()
+        name = f"slot {slot.number}"
+    else:
+        name = f"selector {identity.newest.method.selector}"
+    return with_switch(identity, now, policy), (Event("signing", f"mail is signed with {name}"),)
+
+
+def _without_lost_proof(identity: Identity, now: datetime, policy: Policy) -> Identity:
+    """The identity without a signing setting whose records have been definitively missing for too long."""
+    signing = identity.signing
+    if signing is None or signing.proof.status is not DkimStatus.FAILED:
+        return identity
+    if isinstance(identity.newest.method, ByoDkim):
+        slots = rotation.with_no_use(identity.slots, now, policy)
+        return replace(identity, signing=None, slots=slots)
+    return replace(identity, signing=None)

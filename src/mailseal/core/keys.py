@@ -1,0 +1,39 @@
+"""A reference to a key: everything that may be known of it outside the keyring.
+
+Rule: no private part, sealed or not, is ever in here.
+References: RFC 6376 §3.6.1, RFC 5280 §4.1.2.7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """One RSA key: its id, its modulus length and its public half as SubjectPublicKeyInfo DER."""
+
+    key_id: str
+    bits: int
+    spki: bytes = field(repr=False)
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """SHA-256 of the SubjectPublicKeyInfo, 32 octets."""
+        return hashlib.sha256(self.spki).digest()
+
+    @property
+    def fingerprint(self) -> str:
+        """The first eight hexadecimal digits of `spki_sha256`, for people."""
+        return self.spki_sha256.hex()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPlace:
+    """Where a key belongs; a sealed key opens nowhere else."""
+
+    account_id: str
+    region: str
+    domain: str
+    selector: str

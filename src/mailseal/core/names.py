@@ -1,0 +1,86 @@
+"""DNS names: domains, selectors and tokens, and the only place where a DNS name is formed.
+
+Rule: a `Domain` is lower-case A-labels without the final dot; every name we publish or ask for is made
+by a function of this module.
+References: RFC 1034 §3.1, RFC 1035 §2.3.4, RFC 5890 §2.3.2.1, RFC 6376 §3.1, RFC 6376 §3.6.2.1.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import NewType
+
+from mailseal.core.errors import BadRequest
+
+Domain = NewType("Domain", str)
+Selector = NewType("Selector", str)
+DnsToken = NewType("DnsToken", str)
+
+SLOTS = 3
+"""Tokens, and so key slots, of one domain (AWS SESv2 DnsTokenList)."""
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_ALL_DIGITS = re.compile(r"[0-9]+\Z")
+# 255 octets on the wire are 253 characters; a selector, its dot and "._domainkey." must still fit before it.
+_LONGEST_DOMAIN = 253 - 32 - len("._domainkey.")
+_NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
+
+
+def parse_domain(text: str) -> Domain:
+    """The one canonical spelling of a domain name; raises BadRequest for whatever is not one.
+
+    Refused: a final dot, U-labels (send the A-label, `xn--…`), a single label, an IP literal, a label over
+    63 octets, and names so long that a DKIM name below them would not fit RFC 1035 §2.3.4.
+    """
+    lowered = text.lower()
+    if text.endswith("."):
+        raise BadRequest(_NOT_A_DOMAIN, hint="Write the domain without its final dot.")
+    if not text.isascii():
+        raise BadRequest(_NOT_A_DOMAIN, hint="Write an internationalised domain as punycode (xn--…).")
+    labels = lowered.split(".")
+    if len(labels) < 2:
+        raise BadRequest(_NOT_A_DOMAIN, hint="A domain has at least two labels, as in example.com.")
+    if not all(_LABEL.match(label) for label in labels):
+        raise BadRequest(_NOT_A_DOMAIN, hint="Labels are letters, digits and inner hyphens, 63 at most.")
+    if _ALL_DIGITS.match(labels[-1]):
+        raise BadRequest(_NOT_A_DOMAIN, hint="An IP address is not a domain.")
+    if len(lowered) > _LONGEST_DOMAIN:
+        raise BadRequest(
+            _NOT_A_DOMAIN, hint=f"At most {_LONGEST_DOMAIN} characters leave room for DKIM names."
+        )
+    return Domain(lowered)
+
+
+def is_address(name: str) -> bool:
+    """Whether an identity's name is an e-mail address rather than a domain."""
+    return "@" in name
+
+
+def derive_token(secret: bytes, account_id: str, region: str, domain: str, slot: int) -> DnsToken:
+    """The DNS token of one slot: the same for life for (account, region, domain), and no other's.
+
+    Lower-case base32 of the first 20 octets of HMAC-SHA256 over length-prefixed parts, 32 characters as
+    SES's tokens are. The account is one of the parts, so a CNAME that one tenant left behind never
+    verifies the domain for another.
+    """
+    parts = (account_id, region, domain, str(slot))
+    text = b"".join(len(part.encode()).to_bytes(2, "big") + part.encode() for part in parts)
+    return DnsToken(base64.b32encode(hmac.digest(secret, text, hashlib.sha256)[:20]).decode().lower())
+
+
+def dkim_name(selector: str, domain: str) -> str:
+    """The owner name of a selector's key record (RFC 6376 §3.6.2.1), in lower case."""
+    return f"{selector}._domainkey.{domain}".lower()
+
+
+def slot_name(token: str, hosted_zone: str) -> str:
+    """The owner name in our hosted zone at which a slot's key is published."""
+    return f"{token}.{hosted_zone}".lower()
+
+
+def identity_arn(region: str, account_id: str, name: str) -> str:
+    """The ARN of an identity (service `ses`, resource `identity/`)."""
+    return f"arn:aws:ses:{region}:{account_id}:identity/{name}"

@@ -1,0 +1,243 @@
+"""What a request for DKIM settings asks for, and what it makes of an identity.
+
+Rule: first the request alone is judged (`wanted`), then the identity it is for (`plan`), then the keys that
+the plan named are given and the change is taken (`with_easy`, `with_byodkim`). Nothing here makes a key.
+References: AWS SESv2 PutEmailIdentityDkimSigningAttributesRequest, AWS SESv2 DkimSigningAttributes,
+AWS SESv2 CreateEmailIdentityRequest; docs/divergences.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mailseal.core import rotation
+from mailseal.core.commands import CreateIdentity, DkimAttributesInput, Origin, PutDkimSigning
+from mailseal.core.errors import BadRequest
+from mailseal.core.identity import (
+    ByoDkim,
+    Change,
+    EasyDkim,
+    Event,
+    Identity,
+    Setting,
+    wish_of,
+    with_key_placed,
+    with_newest,
+    with_search_restarted,
+)
+from mailseal.core.keys import KeyRef
+from mailseal.core.lifecycle import DkimStatus, started
+from mailseal.core.policy import Policy
+from mailseal.core.rotation import Slots
+
+
+@dataclass(frozen=True, slots=True)
+class WantEasy:
+    """Easy DKIM; None bits: whatever length stands."""
+
+    bits: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantByo:
+    """The customer's own selector and private key, the key as it came in the request."""
+
+    selector: str
+    private_key: str = field(repr=False)
+
+
+Wanted = WantEasy | WantByo
+
+
+def wanted(command: PutDkimSigning) -> Wanted:
+    """What a Put asks for; raises BadRequest for combinations that ask for two things at once."""
+    given = command.dkim or DkimAttributesInput()
+    if given.origin is not None:
+        raise BadRequest(
+            "DomainSigningAttributesOrigin is not allowed in PutEmailIdentityDkimSigningAttributes.",
+            hint="Name the origin in SigningAttributesOrigin.",
+        )
+    return _wanted(command.origin, given)
+
+
+def wanted_at_creation(command: CreateIdentity) -> Wanted:
+    """What a Create asks for: Easy DKIM unless a selector and key were sent along."""
+    given = command.dkim or DkimAttributesInput()
+    own_key = given.selector is not None or given.private_key is not None
+    origin = Origin.EXTERNAL if own_key and given.origin is None else given.origin or Origin.AWS_SES
+    return _wanted(origin, given)
+
+
+def _wanted(origin: str, given: DkimAttributesInput) -> Wanted:
+    if origin == Origin.EXTERNAL:
+        if given.next_key_bits is not None:
+            raise BadRequest(
+                "NextSigningKeyLength applies to Easy DKIM only.",
+                hint="With origin EXTERNAL the key that you send has its own length; leave the member out.",
+            )
+        if given.selector is None or given.private_key is None:
+            raise BadRequest(
+                "EXTERNAL origin requires DomainSigningSelector and DomainSigningPrivateKey.",
+                hint="Send both, also if only one of them is new.",
+            )
+        return WantByo(given.selector, given.private_key)
+    if origin != Origin.AWS_SES:
+        raise BadRequest(
+            f"The signing attributes origin {origin} is not served here.",
+            hint="Deterministic Easy DKIM is not available yet; use AWS_SES or EXTERNAL.",
+        )
+    if given.selector is not None or given.private_key is not None:
+        raise BadRequest(
+            "DomainSigningSelector and DomainSigningPrivateKey require EXTERNAL origin.",
+            hint="Leave both out for Easy DKIM, or set SigningAttributesOrigin to EXTERNAL.",
+        )
+    return WantEasy(given.next_key_bits)
+
+
+def easy_bits(identity: Identity, want: WantEasy, policy: Policy) -> int:
+    """The key length that an Easy setting would have: the one asked for, else the one that stands."""
+    if want.bits is not None:
+        return want.bits
+    if isinstance(identity.newest.method, EasyDkim):
+        return identity.newest.method.bits
+    slot = rotation.active(identity.slots) or rotation.newest_previous(identity.slots)
+    return slot.key.bits if slot is not None and slot.key is not None else policy.default_bits
+
+
+def with_easy(identity: Identity, want: WantEasy, setting_id: str, now: datetime, policy: Policy) -> Change:
+    """The identity after a Put with origin AWS_SES; raises BadRequest where the length may not change.
+
+    A key that is needed for it is placed afterwards (`rotation.key_wanted`, `with_key_placed`).
+    """
+    bits = easy_bits(identity, want, policy)
+    newest = identity.newest
+    if isinstance(newest.method, EasyDkim):
+        if bits == newest.method.bits:
+            return _same_length(identity, want, now, policy)
+        identity = _with_length_change(identity, bits, now, policy)
+        text = f"key length set to {bits}"
+    else:
+        slots = rotation.revived(identity.slots)
+        identity = replace(identity, slots=slots)
+        text = "Easy DKIM asked for"
+    setting = Setting(setting_id, EasyDkim(bits), started(now))
+    changed = with_newest(identity, setting, policy)
+    slots = rotation.after_time(changed.slots, wish_of(changed), now, policy)
+    return Change(replace(changed, slots=slots), (Event("setting", text + _meanwhile(changed)),))
+
+
+def _same_length(identity: Identity, want: WantEasy, now: datetime, policy: Policy) -> Change:
+    """A Put that names the length that stands: a restart if FAILED, else nothing, or SES's refusal."""
+    status = identity.newest.proof.status
+    if status in (DkimStatus.FAILED, DkimStatus.NOT_STARTED):
+        return Change(with_search_restarted(identity, now), (Event("restart", "search begun again"),))
+    if want.bits is None or policy.same_length_is_noop:
+        return Change(identity)
+    raise BadRequest(
+        f"The signing key length of {identity.name} is already RSA_{want.bits}_BIT.",
+        hint="Leave NextSigningKeyLength out if nothing is to change; nothing was changed.",
+    )
+
+
+def _with_length_change(identity: Identity, bits: int, now: datetime, policy: Policy) -> Identity:
+    """The identity with the change noted; raises BadRequest for a second one within a day.
+
+    The first change of a day down to 1024 bits is exempt
+    (AWS SESv2 DkimSigningAttributes.NextSigningKeyLength).
+    """
+    last, day = identity.length_changed_at, policy.length_change_every
+    recent = last is not None and now - last < day
+    downgraded = identity.downgraded_at is not None and now - identity.downgraded_at < day
+    if recent and last is not None and (bits != 1024 or downgraded):
+        again = last + day
+        raise BadRequest(
+            f"The signing key length of {identity.name} was changed at {last:%Y-%m-%d %H:%M} UTC; "
+            "it can be changed once in 24 hours.",
+            hint=f"Repeat it after {again:%Y-%m-%d %H:%M} UTC; nothing was changed.",
+        )
+    down = now if bits == 1024 else identity.downgraded_at
+    return replace(identity, length_changed_at=now, downgraded_at=down)
+
+
+def with_byodkim(
+    identity: Identity, want: WantByo, key: KeyRef, setting_id: str, now: datetime, policy: Policy
+) -> Change:
+    """The identity after a Put with origin EXTERNAL, `key` being the customer's key as it was accepted.
+
+    The selector and key that stand already are left as they are, or looked for again if they FAILED.
+    """
+    newest = identity.newest
+    if isinstance(newest.method, ByoDkim) and _same_key(newest.method, want, key):
+        if newest.proof.status is DkimStatus.FAILED:
+            return Change(with_search_restarted(identity, now), (Event("restart", "search begun again"),))
+        return Change(identity)
+    setting = Setting(setting_id, ByoDkim(want.selector, key), started(now))
+    changed = with_newest(identity, setting, policy)
+    signing = changed.signing
+    if signing is None or not isinstance(signing.method, EasyDkim):
+        changed = replace(changed, slots=rotation.with_no_use(changed.slots, now, policy))
+    text = f"own key {key.fingerprint} under selector {want.selector}"
+    return Change(changed, (Event("setting", text + _meanwhile(changed)),))
+
+
+def _same_key(method: ByoDkim, want: WantByo, key: KeyRef) -> bool:
+    return method.selector.lower() == want.selector.lower() and method.key.spki == key.spki
+
+
+def _meanwhile(identity: Identity) -> str:
+    """Who signs until the newest setting is proven, as the end of a timeline's sentence."""
+    match identity.signing:
+        case Setting(method=EasyDkim()):
+            slot = rotation.active(identity.slots)
+            return f"; slot {slot.number} signs on" if slot else ""
+        case Setting(method=ByoDkim(selector=selector)):
+            return f"; selector {selector} signs on"
+        case _:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewIdentity:
+    """What a created identity starts from."""
+
+    account_id: str
+    region: str
+    command: CreateIdentity
+    setting_id: str
+    slots: Slots
+
+
+def created(new: NewIdentity, want: Wanted, key: KeyRef | None, now: datetime, policy: Policy) -> Change:
+    """A new identity, PENDING, its slots' names published; `key` is the customer's key for BYODKIM.
+
+    For Easy DKIM the fresh key is placed afterwards (`with_fresh_key`).
+    """
+    slots = rotation.with_domain_back(new.slots)
+    method: EasyDkim | ByoDkim
+    if isinstance(want, WantByo):
+        if key is None:
+            raise ValueError("BYODKIM needs the customer's key")
+        method, text = ByoDkim(want.selector, key), f"own key {key.fingerprint}, selector {want.selector}"
+    else:
+        method = EasyDkim(want.bits or policy.default_bits)
+        text = f"Easy DKIM, RSA {method.bits}"
+    identity = Identity(
+        account_id=new.account_id,
+        region=new.region,
+        name=new.command.name,
+        created_at=now,
+        newest=Setting(new.setting_id, method, started(now)),
+        slots=slots,
+        tags=new.command.tags,
+    )
+    if isinstance(method, EasyDkim) and rotation.first_blank(slots) is None:
+        identity = replace(identity, slots=rotation.revived(slots))
+    return Change(identity, (Event("created", text),))
+
+
+def with_fresh_key(identity: Identity, key: KeyRef, now: datetime, policy: Policy) -> Change:
+    """The identity with a fresh key placed, and the sentence for its timeline."""
+    placed = with_key_placed(identity, key, now, policy)
+    slot = next(slot for slot in placed.slots if slot.key == key)
+    return Change(placed, (Event("key", f"key RSA {key.bits} {key.fingerprint} into slot {slot.number}"),))

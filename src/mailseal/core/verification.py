@@ -1,0 +1,267 @@
+"""What must be in the DNS, and what the observations of one check come to.
+
+Rule: a finding is a value for each record and stage; only a resolver's word (stage VANTAGE) makes evidence
+POSITIVE, and "could not ask" never makes it NEGATIVE.
+References: RFC 6376 §3.6.2; RFC 1034 §3.6.2; RFC 2308 §2.1; AWS SESv2 VerificationError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
+from mailseal.core.keys import KeyRef
+from mailseal.core.lifecycle import Check, ErrorType, Evidence
+from mailseal.core.names import dkim_name
+from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage
+from mailseal.core.policy import Policy
+from mailseal.core.rotation import KeySlot, SlotState, answer_of
+from mailseal.dkim.keyrecord import Accepted, format_key_record, judge_byodkim
+
+
+class Finding(StrEnum):
+    """What one observation, or all of one record's, came to."""
+
+    MATCH = "MATCH"
+    NXDOMAIN = "NXDOMAIN"
+    NODATA = "NODATA"
+    MISMATCH = "MISMATCH"
+    BOGUS = "BOGUS"
+    TEMP = "TEMP"
+    OURS = "OURS"
+    NOT_ASKED = "NOT_ASKED"
+
+
+DEFINITIVE = frozenset({Finding.NXDOMAIN, Finding.NODATA, Finding.MISMATCH})
+ABSENT = frozenset({Finding.NXDOMAIN, Finding.NODATA})
+
+_ERRORS: dict[Finding, ErrorType] = {
+    Finding.NXDOMAIN: ErrorType.HOST_NOT_FOUND,
+    Finding.NODATA: ErrorType.TYPE_NOT_FOUND,
+    Finding.MISMATCH: ErrorType.INVALID_VALUE,
+    Finding.BOGUS: ErrorType.DNS_SERVER_ERROR,
+    Finding.TEMP: ErrorType.DNS_SERVER_ERROR,
+    Finding.OURS: ErrorType.SERVICE_ERROR,
+}
+_WORST_FIRST = (Finding.OURS, Finding.MISMATCH, Finding.NXDOMAIN, Finding.NODATA, Finding.BOGUS, Finding.TEMP)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRecord:
+    """A record that the domain's owner has to publish, and how to know it again."""
+
+    owner: str
+    type: RecordType
+    value: str
+    """The CNAME's target, or the TXT's content."""
+    slot: int | None = None
+    key: KeyRef | None = None
+    texts: frozenset[bytes] = frozenset()
+    """For a CNAME: what may stand at its target at this moment."""
+
+    @property
+    def authority_question(self) -> Question:
+        """What to ask the domain's own servers."""
+        return Question(self.owner, self.type)
+
+    @property
+    def vantage_question(self) -> Question:
+        """What to ask a resolver: always the TXT, as receivers do; the CNAMEs come with it."""
+        return Question(self.owner, RecordType.TXT)
+
+
+def expected_records(
+    identity: Identity, setting: Setting, now: datetime, policy: Policy
+) -> tuple[ExpectedRecord, ...]:
+    """The records that prove a setting: three CNAMEs for Easy DKIM, one TXT for BYODKIM."""
+    match setting.method:
+        case ByoDkim(selector=selector, key=key):
+            value = format_key_record(key.spki).decode()
+            return (ExpectedRecord(dkim_name(selector, identity.name), RecordType.TXT, value, key=key),)
+        case EasyDkim():
+            return tuple(
+                ExpectedRecord(
+                    dkim_name(slot.token, identity.name),
+                    RecordType.CNAME,
+                    slot.owner,
+                    slot=slot.number,
+                    texts=_acceptable(slot, now, policy),
+                )
+                for slot in identity.slots
+            )
+
+
+def _acceptable(slot: KeySlot, now: datetime, policy: Policy) -> frozenset[bytes]:
+    """The texts that prove a slot: of the active one its key alone, of the others also unexpired answers."""
+    present = answer_of(slot, policy).text
+    texts = {present} if present is not None else set()
+    if slot.state is not SlotState.ACTIVE:
+        texts |= {old.text for old in slot.earlier if old.until > now and old.text is not None}
+    return frozenset(texts)
+
+
+def classify(expected: ExpectedRecord, seen: Observation) -> Finding:
+    """What one observation says about one expected record."""
+    if seen.outcome is Outcome.BOGUS:
+        return Finding.BOGUS
+    if seen.outcome is Outcome.TEMPORARY:
+        return Finding.TEMP
+    if expected.type is RecordType.CNAME:
+        return _classify_alias(expected, seen)
+    return _classify_text(expected, seen)
+
+
+def _classify_alias(expected: ExpectedRecord, seen: Observation) -> Finding:
+    if not seen.chain:
+        return Finding.NXDOMAIN if seen.outcome is Outcome.NXDOMAIN else Finding.NODATA
+    if seen.chain[-1].lower() != expected.value.lower():
+        return Finding.MISMATCH
+    if seen.question.type is RecordType.CNAME:
+        return Finding.MATCH
+    if seen.outcome is not Outcome.ANSWER or len(seen.texts) != 1:
+        return Finding.OURS
+    return Finding.MATCH if seen.texts[0] in expected.texts else Finding.OURS
+
+
+def _classify_text(expected: ExpectedRecord, seen: Observation) -> Finding:
+    if seen.outcome is Outcome.NXDOMAIN:
+        return Finding.NXDOMAIN
+    if seen.outcome is Outcome.NODATA or not seen.texts:
+        return Finding.NODATA
+    if len(seen.texts) != 1:
+        return Finding.MISMATCH
+    verdict = judge_byodkim(seen.texts[0])
+    fits = isinstance(verdict, Accepted) and expected.key is not None and verdict.spki == expected.key.spki
+    return Finding.MATCH if fits else Finding.MISMATCH
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport:
+    """One expected record with what was seen of it."""
+
+    expected: ExpectedRecord
+    seen: tuple[Observation, ...]
+    authorities: Finding
+    vantages: Finding
+    verdict: Finding
+
+    def count(self, stage: Stage) -> tuple[int, int]:
+        """How many were asked at a stage, and how many of them gave the expected record."""
+        asked = [seen for seen in self.seen if seen.asked.stage is stage]
+        return len(asked), sum(classify(self.expected, seen) is Finding.MATCH for seen in asked)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """All records of one check, and what they come to."""
+
+    records: tuple[RecordReport, ...]
+    check: Check
+    slot_texts: dict[int, bytes]
+    """By slot number, the text that a resolver gave under the customer's own name."""
+
+
+def absent_at_authorities(expected: Sequence[ExpectedRecord], observations: Sequence[Observation]) -> bool:
+    """Whether some record is definitively absent at every authority that answered.
+
+    Resolvers are not asked then: our own early question would leave a negative answer in their caches.
+    """
+    return any(_at_authorities(record, observations) in ABSENT for record in expected)
+
+
+def compare(
+    expected: Sequence[ExpectedRecord], observations: Sequence[Observation], soa: SoaRecord | None = None
+) -> CheckReport:
+    """What the observations of both stages come to."""
+    records = tuple(_report(record, observations) for record in expected)
+    verdicts = [record.verdict for record in records]
+    worst = next((finding for finding in _WORST_FIRST if finding in verdicts), None)
+    absences = [o.negative_ttl for o in observations if _is_cached_absence(o)]
+    negative = max((ttl for ttl in absences if ttl is not None), default=None)
+    check = Check(
+        evidence=_evidence(verdicts),
+        error_type=_ERRORS.get(worst) if worst else None,
+        soa=soa,
+        negative_ttl=None if negative is None else timedelta(seconds=negative),
+    )
+    return CheckReport(records, check, _slot_texts(records))
+
+
+def _is_cached_absence(seen: Observation) -> bool:
+    return seen.asked.stage is Stage.VANTAGE and seen.outcome in (Outcome.NXDOMAIN, Outcome.NODATA)
+
+
+def _evidence(verdicts: Sequence[Finding]) -> Evidence:
+    if verdicts and all(verdict is Finding.MATCH for verdict in verdicts):
+        return Evidence.POSITIVE
+    if Finding.OURS in verdicts:
+        return Evidence.OURS
+    if any(verdict in DEFINITIVE for verdict in verdicts):
+        return Evidence.NEGATIVE
+    return Evidence.TEMPORARY
+
+
+def _report(record: ExpectedRecord, observations: Sequence[Observation]) -> RecordReport:
+    seen = tuple(o for o in observations if o.question.name == record.owner)
+    authorities = _at_authorities(record, seen)
+    votes = [classify(record, o) for o in seen if o.asked.stage is Stage.VANTAGE]
+    vantages = _quorum(votes, authorities)
+    return RecordReport(record, seen, authorities, vantages, _verdict(authorities, vantages))
+
+
+def _at_authorities(record: ExpectedRecord, observations: Sequence[Observation]) -> Finding:
+    """The word of the authorities: the first that is reachable decides, unless another one disagrees."""
+    votes = {
+        classify(record, o)
+        for o in observations
+        if o.question.name == record.owner and o.asked.stage is Stage.AUTHORITY
+    }
+    reachable = votes - {Finding.TEMP, Finding.BOGUS}
+    if not votes:
+        return Finding.NOT_ASKED
+    if not reachable:
+        return Finding.TEMP
+    if Finding.MATCH in reachable and len(reachable) > 1:
+        return Finding.TEMP
+    return next(finding for finding in (*_WORST_FIRST, Finding.MATCH) if finding in reachable)
+
+
+def _quorum(votes: Sequence[Finding], authorities: Finding) -> Finding:
+    """What n vantages come to: one of two to five may dissent, two of six or more, and only by silence or
+    by an absence that all reachable authorities contradict."""
+    if not votes:
+        return Finding.NOT_ASKED
+    for blocking in (Finding.OURS, Finding.BOGUS, Finding.MISMATCH):
+        if blocking in votes:
+            return blocking
+    dissent = [vote for vote in votes if vote is not Finding.MATCH]
+    allowed = 0 if len(votes) == 1 else 1 if len(votes) <= 5 else 2
+    stale = [vote for vote in dissent if vote in ABSENT]
+    if len(dissent) <= allowed and (not stale or authorities is Finding.MATCH):
+        return Finding.MATCH
+    return next(finding for finding in _WORST_FIRST if finding in dissent)
+
+
+def _verdict(authorities: Finding, vantages: Finding) -> Finding:
+    """Both stages together: absence that a resolver reports and all authorities deny is a stale cache."""
+    if vantages is Finding.NOT_ASKED:
+        return Finding.TEMP if authorities in (Finding.MATCH, Finding.NOT_ASKED) else authorities
+    if vantages in ABSENT and authorities is Finding.MATCH:
+        return Finding.TEMP
+    return vantages
+
+
+def _slot_texts(records: Sequence[RecordReport]) -> dict[int, bytes]:
+    return {
+        record.expected.slot: seen.texts[0]
+        for record in records
+        for seen in record.seen
+        if record.expected.slot is not None
+        and seen.asked.stage is Stage.VANTAGE
+        and seen.chain
+        and seen.chain[-1].lower() == record.expected.value.lower()
+        and len(seen.texts) == 1
+    }

@@ -1,0 +1,225 @@
+"""Use cases about identities: create, get, list, delete, and their DKIM settings.
+
+Rule: plan → gather → decide → apply. A customer's key is parsed and sealed before the transaction begins; the
+unit loads again, decides and saves, and may be run more than once.
+References: AWS SESv2 CreateEmailIdentity, AWS SESv2 PutEmailIdentityDkimSigningAttributes,
+AWS SESv2 PutEmailIdentityDkimAttributes, AWS SESv2 GetEmailIdentity, AWS SESv2 DeleteEmailIdentity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+
+from mailseal.core import rotation, settings
+from mailseal.core.access import Principal
+from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
+from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
+from mailseal.core.identity import Change, Event, Identity, wish_of
+from mailseal.core.keys import KeyPlace, KeyRef
+from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
+from mailseal.core.rotation import KeySlot, Slots
+from mailseal.core.settings import NewIdentity, WantByo, Wanted
+from mailseal.dkim.keys import KeyRefused, PrivateKey, decode_ses_private_key, load_private_key
+from mailseal.service.due import due_times
+from mailseal.service.stock import take_key, write_with_keys
+from mailseal.service.world import SealedKey, Tx, World
+
+_NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
+
+
+async def create_identity(world: World, who: Principal, command: CreateIdentity, now: datetime) -> Identity:
+    """The identity that was created; raises AlreadyExists, BadRequest."""
+    if is_address(command.name):
+        raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
+    domain = parse_domain(command.name)
+    await _refuse_existing(world, who, domain, command.name)
+    want = settings.wanted_at_creation(command)
+    own = await _own_key(world, who, domain, want, now)
+    setting_id = world.new_id()
+    command = replace(command, name=domain)
+
+    def unit(tx: Tx) -> Identity:
+        _raise_if_exists(tx, who, domain, command.name)
+        slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
+        new = NewIdentity(who.account_id, who.region, command, setting_id, slots)
+        change = settings.created(new, want, _stored(tx, own), now, world.policy)
+        return _apply(tx, world, change, now, refusal=AlreadyExists(_exists(command.name)))
+
+    identity = await write_with_keys(world, unit, now)
+    _wake(world)
+    return identity
+
+
+async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning, now: datetime) -> Identity:
+    """The identity with the DKIM settings that were asked for; raises BadRequest, NotFound."""
+    if is_address(command.name):
+        raise BadRequest(_NOT_A_DOMAIN)
+    domain = parse_domain(command.name)
+    await get_identity(world, who, domain, now)
+    want = settings.wanted(command)
+    own = await _own_key(world, who, domain, want, now)
+    setting_id = world.new_id()
+
+    def unit(tx: Tx) -> Identity:
+        identity = load_identity(tx, who, domain, command.name)
+        if isinstance(want, WantByo):
+            if own is None:
+                raise ValueError("the customer's key was not gathered")
+            change = settings.with_byodkim(identity, want, own.ref, setting_id, now, world.policy)
+            _stored(tx, own)
+        else:
+            change = settings.with_easy(identity, want, setting_id, now, world.policy)
+        if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
+            return identity
+        return _apply(tx, world, change, now)
+
+    identity = await write_with_keys(world, unit, now)
+    _wake(world)
+    return identity
+
+
+async def put_dkim_attributes(
+    world: World, who: Principal, command: PutDkimAttributes, now: datetime
+) -> None:
+    """Switches signing on or off; a switch only, status and keys stay as they are."""
+    unknown = BadRequest(f"Domain {command.name} is not verified for DKIM signing.")
+    if is_address(command.name):
+        raise BadRequest(f"Domain {command.name.rpartition('@')[2]} is not verified for DKIM signing.")
+    domain = parse_domain(command.name)
+
+    def unit(tx: Tx) -> None:
+        identity = tx.identities.load(who.account_id, who.region, domain)
+        if identity is None:
+            raise unknown
+        if identity.signing_enabled == command.signing_enabled:
+            return
+        changed = replace(identity, signing_enabled=command.signing_enabled)
+        word = "on" if command.signing_enabled else "off"
+        apply_change(tx, world, Change(changed, (Event("signing", f"signing switched {word}"),)), now)
+
+    await world.store.write(unit)
+
+
+async def get_identity(world: World, who: Principal, name: str, now: datetime) -> Identity:
+    """The identity as it stands; raises NotFound."""
+    domain = name.lower()
+    return await world.store.read(lambda tx: load_identity(tx, who, domain, name))
+
+
+async def delete_identity(world: World, who: Principal, name: str, now: datetime) -> None:
+    """Removes an identity; the keys it signed with stay published for mail on its way. Raises NotFound."""
+    domain = name.lower()
+
+    def unit(tx: Tx) -> None:
+        identity = load_identity(tx, who, domain, name)
+        slots = rotation.with_domain_gone(identity.slots, now, world.policy)
+        if not tx.identities.delete(replace(identity, slots=slots)):
+            raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
+        due = rotation.next_due_at(slots, rotation.Wish(None), now)
+        tx.slots.save(identity.account_id, identity.region, identity.name, slots, due)
+        told = (Event("deleted", "identity deleted; keys that signed stay published"),)
+        tx.events.append(identity.account_id, identity.region, identity.name, now, told)
+
+    await world.store.write(unit)
+    _wake(world)
+
+
+def load_identity(tx: Tx, who: Principal, domain: str, name: str) -> Identity:
+    """The stored identity; raises NotFound in SES's words."""
+    identity = tx.identities.load(who.account_id, who.region, domain)
+    if identity is None:
+        raise NotFound(f"Email identity {name} does not exist.")
+    return identity
+
+
+def apply_change(tx: Tx, world: World, change: Change, now: datetime, *, check_now: bool = False) -> Identity:
+    """The identity as stored after a change, with its due times and its lines of the timeline."""
+    identity = change.identity
+    due = due_times(identity, now, world.policy, world.jitter(), check_now=check_now)
+    saved = tx.identities.save(identity, due)
+    if saved is None:
+        raise ConcurrentModification(f"Email identity {identity.name} was changed at the same moment.")
+    if change.events:
+        tx.events.append(identity.account_id, identity.region, identity.name, now, change.events)
+    return saved
+
+
+def with_wanted_key(tx: Tx, world: World, change: Change, now: datetime) -> Change:
+    """The change with a fresh key placed where its settings want one and a slot is blank."""
+    identity = change.identity
+    bits = rotation.key_wanted(identity.slots, wish_of(identity))
+    slot = rotation.first_blank(identity.slots)
+    if bits is None or slot is None:
+        return change
+    place = KeyPlace(identity.account_id, identity.region, identity.name, slot.token)
+    key = take_key(tx, world, bits, place)
+    placed = settings.with_fresh_key(identity, key, now, world.policy)
+    return Change(placed.identity, change.events + placed.events)
+
+
+def _apply(
+    tx: Tx, world: World, change: Change, now: datetime, *, refusal: Exception | None = None
+) -> Identity:
+    change = with_wanted_key(tx, world, change, now)
+    try:
+        return apply_change(tx, world, change, now, check_now=True)
+    except ConcurrentModification:
+        if refusal is not None:
+            raise refusal from None
+        raise
+
+
+def _exists(name: str) -> str:
+    return f"Email identity {name} already exist."
+
+
+def _raise_if_exists(tx: Tx, who: Principal, domain: str, name: str) -> None:
+    if tx.identities.load(who.account_id, who.region, domain) is not None:
+        raise AlreadyExists(_exists(name))
+
+
+async def _refuse_existing(world: World, who: Principal, domain: str, name: str) -> None:
+    await world.store.read(lambda tx: _raise_if_exists(tx, who, domain, name))
+
+
+def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:
+    return tuple(
+        KeySlot(
+            number,
+            derive_token(world.token_secret, who.account_id, who.region, domain, number),
+            world.hosted_zone,
+        )
+        for number in range(1, SLOTS + 1)
+    )
+
+
+async def _own_key(
+    world: World, who: Principal, domain: Domain, want: Wanted, now: datetime
+) -> SealedKey | None:
+    """The customer's key, validated off the event loop and sealed in its place; None for Easy DKIM."""
+    if not isinstance(want, WantByo):
+        return None
+    private = await asyncio.to_thread(_parse_own_key, want.private_key)
+    place = KeyPlace(who.account_id, who.region, domain, want.selector.lower())
+    return world.keyring.seal(private, world.new_id(), now, place)
+
+
+def _parse_own_key(text: str) -> PrivateKey:
+    try:
+        return load_private_key(decode_ses_private_key(text))
+    except KeyRefused as refused:
+        raise BadRequest(str(refused)) from None
+
+
+def _stored(tx: Tx, own: SealedKey | None) -> KeyRef | None:
+    if own is None:
+        return None
+    tx.keys.put(own)
+    return own.ref
+
+
+def _wake(world: World) -> None:
+    world.wake_publisher()
+    world.wake_worker()

@@ -1,0 +1,34 @@
+"""When an identity has to be looked at again: the due times that are stored beside it.
+
+Rule: pure; every save goes through `due_times`, so that no state can be stored that nothing wakes up for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mailseal.core.checking import switch_due_at
+from mailseal.core.identity import Identity, Setting, wish_of
+from mailseal.core.lifecycle import next_check_at
+from mailseal.core.policy import Policy
+from mailseal.core.rotation import next_due_at
+from mailseal.service.world import DueTimes
+
+
+def due_times(
+    identity: Identity, now: datetime, policy: Policy, jitter: float, *, check_now: bool = False
+) -> DueTimes:
+    """The due times of an identity's settings and slots; `check_now` makes its settings due at once."""
+    checks = {
+        setting.setting_id: now if check_now else _check_due(identity, setting, now, policy, jitter)
+        for setting in identity.settings
+    }
+    return DueTimes(checks, next_due_at(identity.slots, wish_of(identity), now))
+
+
+def _check_due(
+    identity: Identity, setting: Setting, now: datetime, policy: Policy, jitter: float
+) -> datetime | None:
+    due = next_check_at(setting.proof, now, policy, jitter)
+    switch = switch_due_at(identity, policy) if setting is identity.newest else None
+    return min((moment for moment in (due, switch) if moment is not None), default=None)

@@ -1,0 +1,82 @@
+"""Tick: what is due to key slots; and rotation on demand; and the stock of fresh keys.
+
+Rule: a step is taken only on evidence that is stored (seen, published, expired), so that it can be taken
+again after a crash at any statement.
+References: docs/decisions/0004-key-slots.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mailseal.core import rotation
+from mailseal.core.access import Principal
+from mailseal.core.checking import slot_events
+from mailseal.core.errors import BadRequest
+from mailseal.core.identity import Change, EasyDkim, Event, Identity, after_time
+from mailseal.core.rotation import Wish
+from mailseal.service.configure import apply_change, load_identity, with_wanted_key
+from mailseal.service.stock import write_with_keys
+from mailseal.service.world import DueSlots, Tx, World
+
+LEASE = timedelta(seconds=30)
+BATCH = 64
+
+
+async def tick(world: World) -> int:
+    """The number of domains whose slots were due and were looked at."""
+    now = world.clock.now()
+    due = await world.store.write(lambda tx: tuple(tx.slots.claim_due(now, now + LEASE, BATCH)))
+    for one in due:
+        await _turn(world, one)
+    if due:
+        world.wake_publisher()
+    return len(due)
+
+
+async def _turn(world: World, due: DueSlots) -> None:
+    now = world.clock.now()
+
+    def unit(tx: Tx) -> None:
+        identity = tx.identities.load(due.account_id, due.region, due.domain)
+        if identity is None:
+            _without_identity(tx, world, due, now)
+            return
+        later = after_time(identity, now, world.policy)
+        events = slot_events(rotation.active(identity.slots), rotation.active(later.slots))
+        change = with_wanted_key(tx, world, Change(later, events), now)
+        placed = rotation.upcoming(change.identity.slots) != rotation.upcoming(identity.slots)
+        apply_change(tx, world, change, now, check_now=placed)
+
+    await write_with_keys(world, unit, now)
+
+
+def _without_identity(tx: Tx, world: World, due: DueSlots, now: datetime) -> None:
+    """What is due to the slots of a domain whose identity was deleted."""
+    slots = tx.slots.load(due.account_id, due.region, due.domain)
+    if slots is None:
+        return
+    later = rotation.after_time(slots, Wish(None), now, world.policy)
+    next_due = rotation.next_due_at(later, Wish(None), now)
+    tx.slots.save(due.account_id, due.region, due.domain, later, next_due)
+
+
+async def rotate_identity(world: World, who: Principal, name: str, now: datetime) -> Identity:
+    """The identity with a new key asked for; raises NotFound, BadRequest where there is no Easy DKIM."""
+    domain = name.lower()
+
+    def unit(tx: Tx) -> Identity:
+        identity = load_identity(tx, who, domain, name)
+        if not isinstance(identity.newest.method, EasyDkim):
+            raise BadRequest(
+                f"{name} signs with its own key (BYODKIM).",
+                hint="Send a new selector and key with PutEmailIdentityDkimSigningAttributes instead.",
+            )
+        asked = Change(replace(identity, new_key_wanted=True), (Event("rotation", "new key asked for"),))
+        return apply_change(tx, world, with_wanted_key(tx, world, asked, now), now, check_now=True)
+
+    identity = await write_with_keys(world, unit, now)
+    world.wake_publisher()
+    world.wake_worker()
+    return identity

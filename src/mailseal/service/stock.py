@@ -1,0 +1,62 @@
+"""Keys made ahead of need: filling the stock, and taking a key from it to its place.
+
+Rule: a key is made outside every transaction; inside one it is only taken, bound to its place and stored.
+References: docs/decisions/0002-units-and-group-commit.md; RFC 6376 §3.3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from mailseal.core.keys import KeyPlace, KeyRef
+from mailseal.service.world import SealedKey, Tx, World
+
+T = TypeVar("T")
+
+
+class StockEmpty(Exception):
+    """No key of the wanted length is left; raised in a unit, for `write_with_keys` to make one and rerun."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(f"no RSA {bits} key in stock")
+        self.bits = bits
+
+
+def take_key(tx: Tx, world: World, bits: int, place: KeyPlace) -> KeyRef:
+    """A key from the stock, now bound to its place and stored there; raises StockEmpty."""
+    stocked = tx.keys.take_stock(bits)
+    if stocked is None:
+        raise StockEmpty(bits)
+    tx.keys.put(world.keyring.placed(stocked, place))
+    return stocked.ref
+
+
+async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) -> T:
+    """What the unit gives; where it finds the stock empty a key is made and the unit runs again.
+
+    Three rounds at most: a change needs one key, and others may be taking from the stock meanwhile.
+    """
+    for _ in range(3):
+        try:
+            return await world.store.write(unit)
+        except StockEmpty as empty:
+            await add_to_stock(world, empty.bits, now)
+    return await world.store.write(unit)
+
+
+async def add_to_stock(world: World, bits: int, now: datetime) -> SealedKey:
+    """Makes one key, seals it and puts it into the stock."""
+    private = await world.key_maker.make(bits)
+    sealed = world.keyring.seal(private, world.new_id(), now, None)
+    await world.store.write(lambda tx: tx.keys.add_stock(sealed))
+    return sealed
+
+
+async def stock_missing(world: World) -> int | None:
+    """The length of which a key is missing most, or None while the stock is full."""
+    levels = await world.store.read(lambda tx: tx.keys.stock_levels())
+    missing = {bits: target - levels.get(bits, 0) for bits, target in world.stock_target.items()}
+    bits = max(missing, key=lambda one: missing[one] / max(1, world.stock_target[one]), default=None)
+    return bits if bits is not None and missing[bits] > 0 else None

@@ -1,0 +1,115 @@
+"""Tick: look at every setting that is due, and note what was found.
+
+Rule: claim under a lease → ask with no transaction open → load again, decide, save. A result that lost a race
+is dropped, for the change that won is newer. Status alone is changed here, and slots that the check has seen.
+References: RFC 6376 §3.6.2; docs/decisions/0004-key-slots.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailseal.core.access import Principal
+from mailseal.core.checking import with_check
+from mailseal.core.errors import ConcurrentModification
+from mailseal.core.identity import Identity, Setting
+from mailseal.core.observations import Observation, SoaRecord
+from mailseal.core.verification import (
+    CheckReport,
+    absent_at_authorities,
+    compare,
+    expected_records,
+)
+from mailseal.service.configure import apply_change, get_identity, with_wanted_key
+from mailseal.service.reports import format_report
+from mailseal.service.stock import write_with_keys
+from mailseal.service.world import DueCheck, Tx, World
+
+LEASE = timedelta(seconds=90)
+"""Longer than the 60 s that one check may take, so that no two processes look at once."""
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check that was carried out: before and after, for the log."""
+
+    name: str
+    before: str
+    after: str
+    changed: bool
+
+
+async def tick(world: World) -> tuple[Checked, ...]:
+    """What came of every check that was due."""
+    now = world.clock.now()
+    due = await world.store.write(lambda tx: tuple(tx.identities.claim_due(now, now + LEASE, BATCH)))
+    results = await asyncio.gather(*(check(world, one) for one in due))
+    return tuple(result for result in results if result is not None)
+
+
+async def check_now(world: World, who: Principal, name: str, now: datetime) -> CheckReport | None:
+    """What the newest setting comes to at this moment, noted as any other check; raises NotFound."""
+    identity = await get_identity(world, who, name, now)
+    report: CheckReport | None = None
+    for setting in identity.settings:
+        found = await look_at(world, identity, setting)
+        await _note(world, identity, setting.setting_id, found)
+        report = report or found
+    return report
+
+
+async def check(world: World, due: DueCheck) -> Checked | None:
+    """One due check from question to stored answer; None where the setting is gone meanwhile."""
+    identity = await world.store.read(lambda tx: tx.identities.load(due.account_id, due.region, due.name))
+    if identity is None:
+        return None
+    setting = next((s for s in identity.settings if s.setting_id == due.setting_id), None)
+    if setting is None:
+        return None
+    report = await look_at(world, identity, setting)
+    after = await _note(world, identity, due.setting_id, report)
+    if after is None:
+        return None
+    old, new = identity.newest.proof.status, after.newest.proof.status
+    return Checked(identity.name, old.value, new.value, old is not new)
+
+
+async def look_at(world: World, identity: Identity, setting: Setting) -> CheckReport:
+    """What the DNS says about a setting's records: the authorities first, resolvers only where these do not
+    already say that something is absent."""
+    expected = expected_records(identity, setting, world.clock.now(), world.policy)
+    seen: tuple[Observation, ...] = ()
+    soa: SoaRecord | None = None
+    if not setting.proof.was_proven or setting.proof.negatives:
+        asked = await world.resolver.ask_authorities(
+            identity.name, [record.authority_question for record in expected]
+        )
+        seen, soa = asked.observations, asked.soa
+    if not absent_at_authorities(expected, seen):
+        seen += await world.resolver.ask_vantages([record.vantage_question for record in expected])
+    return compare(expected, seen, soa)
+
+
+async def _note(world: World, identity: Identity, setting_id: str, report: CheckReport) -> Identity | None:
+    """The identity with a check noted; None where it was deleted or kept changing under us."""
+    now = world.clock.now()
+    text = format_report(report, now)
+
+    def unit(tx: Tx) -> Identity | None:
+        current = tx.identities.load(identity.account_id, identity.region, identity.name)
+        if current is None or all(s.setting_id != setting_id for s in current.settings):
+            return None
+        change = with_check(current, setting_id, report, now, world.policy)
+        tx.evidence.save(setting_id, now, text)
+        return apply_change(tx, world, with_wanted_key(tx, world, change, now), now)
+
+    try:
+        after = await write_with_keys(world, unit, now)
+    except ConcurrentModification:
+        return None
+    if after is not None and after.slots != identity.slots:
+        world.wake_publisher()
+    return after

@@ -1,0 +1,300 @@
+"""The world as the use cases see it: one value that holds every neighbour, and the Protocols they satisfy.
+
+Rule: service knows neighbours by these Protocols only; nothing here does anything. A *unit* is a small
+synchronous function of a transaction that may be run again, so that the transaction is its only effect.
+References: docs/decisions/0002-units-and-group-commit.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from mailseal.core.access import AccessKey
+from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
+from mailseal.core.identity import Event, Identity
+from mailseal.core.keys import KeyPlace
+from mailseal.core.observations import AuthorityReport, Observation, Question
+from mailseal.core.policy import Policy
+from mailseal.core.rotation import Answer, KeySlot, Slots
+from mailseal.core.stored import (
+    DueCheck,
+    DueSlots,
+    DueTimes,
+    IdentityQuery,
+    IdentitySummary,
+    SealedKey,
+    StoredEvent,
+)
+from mailseal.dkim.keys import PrivateKey
+
+__all__ = [
+    "AccessKeys",
+    "Answers",
+    "AuthorityReport",
+    "Clock",
+    "Declined",
+    "DueCheck",
+    "DueSlots",
+    "DueTimes",
+    "Envelope",
+    "Events",
+    "Evidence",
+    "HandedOver",
+    "Identities",
+    "IdentityQuery",
+    "IdentitySummary",
+    "Installation",
+    "KeyMaker",
+    "Keyring",
+    "Keys",
+    "NextHop",
+    "NoAnswer",
+    "Resolver",
+    "SealedKey",
+    "SlotRows",
+    "Store",
+    "StoredEvent",
+    "Tx",
+    "World",
+    "Zone",
+]
+
+T = TypeVar("T")
+
+
+class Identities(Protocol):
+    """Identities with their settings; slots are loaded with them and saved with them."""
+
+    def load(self, account_id: str, region: str, name: str) -> Identity | None: ...
+
+    def save(self, identity: Identity, due: DueTimes) -> Identity | None:
+        """The identity with its new version, or None where the stored row is not at `identity.version`.
+
+        Version 0 inserts (None where the name exists). Keys of the domain that neither a setting nor a slot
+        refers to any more are erased; owner names whose answer changed are marked for publication.
+        """
+
+    def delete(self, identity: Identity) -> bool:
+        """Removes identity and settings, saves its slots; False where the version is not the stored one."""
+
+    def list(self, query: IdentityQuery) -> Sequence[IdentitySummary]: ...
+
+    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueCheck]: ...
+
+    def set_check_due(self, account_id: str, region: str, name: str, at: datetime) -> None:
+        """Makes every live setting of an identity due at `at` at the latest."""
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest time at which a check or slots are due, leases respected."""
+
+    def count_by_status(self) -> Mapping[str, int]: ...
+
+
+class SlotRows(Protocol):
+    """Key slots; they belong to (account, region, domain) and outlive the identity."""
+
+    def load(self, account_id: str, region: str, domain: str) -> Slots | None: ...
+
+    def save(self, account_id: str, region: str, domain: str, slots: Slots, due_at: datetime | None) -> None:
+        """Like Identities.save for the slots alone (an identity that is gone)."""
+
+    def find(self, owner: str) -> KeySlot | None:
+        """The slot that is published at an owner name."""
+
+    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueSlots]: ...
+
+
+class Keys(Protocol):
+    """Sealed private keys: the stock, and those that have a place."""
+
+    def add_stock(self, key: SealedKey) -> None: ...
+
+    def take_stock(self, bits: int) -> SealedKey | None:
+        """The oldest key of that length, removed from the stock; the caller puts it in its place."""
+
+    def stock_levels(self) -> Mapping[int, int]: ...
+
+    def put(self, key: SealedKey) -> None: ...
+
+    def load(self, key_id: str) -> SealedKey | None: ...
+
+
+class Zone(Protocol):
+    """What our zones serve, and which owner names have to be published anew."""
+
+    def marked(self, limit: int) -> Sequence[str]:
+        """Owner names that changed since they were last published, oldest first."""
+
+    def serve(self, zone: str, owner: str, answer: Answer, now: datetime) -> None:
+        """Serves an answer from now on; the one served until now is kept as an earlier answer of its slot
+        (until now + its TTL + 1 s). Removes the mark."""
+
+    def advance(self, zone: str) -> int:
+        """The zone's next serial (RFC 1982), stored."""
+
+    def serial(self, zone: str) -> int: ...
+
+    def zones(self) -> Sequence[str]: ...
+
+    def look_up(self, zone: str, owner: str) -> Answer | None: ...
+
+
+class Events(Protocol):
+    """The event log; each change of state appends to it in its own transaction."""
+
+    def append(
+        self, account_id: str, region: str, name: str, at: datetime, events: Collection[Event]
+    ) -> None: ...
+
+    def list(self, account_id: str, region: str, name: str, limit: int) -> Sequence[StoredEvent]:
+        """The newest events, newest first."""
+
+
+class Evidence(Protocol):
+    """What the last checks of a setting saw, as bounded JSON text."""
+
+    def save(self, setting_id: str, at: datetime, report: str) -> None: ...
+
+    def latest(self, setting_id: str) -> tuple[datetime, str] | None: ...
+
+
+class AccessKeys(Protocol):
+    """Accounts and their access keys, secrets sealed."""
+
+    def add_account(self, account_id: str, now: datetime) -> None: ...
+
+    def accounts(self) -> Sequence[str]: ...
+
+    def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None: ...
+
+    def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
+        """The key without its secret, and the sealed secret."""
+
+    def list(self, account_id: str) -> Sequence[AccessKey]: ...
+
+    def set_enabled(self, access_key_id: str, enabled: bool) -> bool: ...
+
+    def delete(self, access_key_id: str) -> bool: ...
+
+
+class Installation(Protocol):
+    """A few named values of the installation: sealed secrets, the master key's check value."""
+
+    def get(self, name: str) -> bytes | None: ...
+
+    def put(self, name: str, value: bytes) -> None: ...
+
+
+class Answers(Protocol):
+    """Answers to mutating calls, so that the same call made again gets the same answer."""
+
+    def load(self, access_key_id: str, invocation_id: str, payload_hash: str) -> bytes | None: ...
+
+    def save(
+        self, access_key_id: str, invocation_id: str, payload_hash: str, answer: bytes, until: datetime
+    ) -> None: ...
+
+    def forget_before(self, now: datetime) -> int: ...
+
+
+class Tx(Protocol):
+    """One transaction, cut by what is stored."""
+
+    @property
+    def identities(self) -> Identities: ...
+    @property
+    def slots(self) -> SlotRows: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def zone(self) -> Zone: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def evidence(self) -> Evidence: ...
+    @property
+    def access_keys(self) -> AccessKeys: ...
+    @property
+    def installation(self) -> Installation: ...
+    @property
+    def answers(self) -> Answers: ...
+
+
+class Store(Protocol):
+    """The database. `write` answers after the COMMIT is durable; a unit may be run more than once."""
+
+    async def read(self, unit: Callable[[Tx], T]) -> T: ...
+
+    async def write(self, unit: Callable[[Tx], T]) -> T: ...
+
+
+class Keyring(Protocol):
+    """Private keys at rest and in use; nothing here gives one out."""
+
+    def seal(self, private: PrivateKey, key_id: str, now: datetime, place: KeyPlace | None) -> SealedKey: ...
+
+    def placed(self, key: SealedKey, place: KeyPlace) -> SealedKey:
+        """A stock key bound to its place: its data key is wrapped anew, in memory."""
+
+    def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
+        """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest (RFC 8017 §8.2)."""
+
+    def seal_secret(self, name: str, secret: bytes) -> bytes: ...
+
+    def open_secret(self, name: str, sealed: bytes) -> bytes: ...
+
+
+class KeyMaker(Protocol):
+    """Makes RSA key pairs in a niced child process."""
+
+    async def make(self, bits: int) -> PrivateKey: ...
+
+
+class Resolver(Protocol):
+    """Asks the DNS; every outcome is a value."""
+
+    async def ask_authorities(self, domain: str, questions: Sequence[Question]) -> AuthorityReport: ...
+
+    async def ask_vantages(self, questions: Sequence[Question]) -> tuple[Observation, ...]: ...
+
+
+class NextHop(Protocol):
+    """The operator's MTA, or a Maildir."""
+
+    async def hand_over(self, envelope: Envelope, message: bytes) -> HandedOver | Declined | NoAnswer: ...
+
+
+class Clock(Protocol):
+    """Two clocks: `now` drives due times, status and rotation and can be moved in a sandbox; `real_now` is
+    for signatures (t=, x=), Date and SigV4."""
+
+    def now(self) -> datetime: ...
+
+    def real_now(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a use case may touch; made in `app.py`, passed to each."""
+
+    store: Store
+    keyring: Keyring
+    key_maker: KeyMaker
+    resolver: Resolver
+    next_hop: NextHop
+    clock: Clock
+    policy: Policy
+    hosted_zone: str
+    regions: tuple[str, ...]
+    token_secret: bytes = field(repr=False)
+    stock_target: Mapping[int, int]
+    new_id: Callable[[], str]
+    """A new unguessable id, text."""
+    jitter: Callable[[], float]
+    """A number between -1 and 1."""
+    wake_publisher: Callable[[], None]
+    wake_worker: Callable[[], None]
+    lenient_private_key: bool = False
