@@ -20,15 +20,8 @@ CHECKED = ["src", "tests", "tools", "bench", "examples"]
 
 def main(command: str, arguments: list[str]) -> int:
     """The exit code of one command."""
-    commands = {
-        "setup": setup,
-        "test": testing.run,
-        "lint": lint,
-        "fix": fix,
-        "bench": bench,
-        "demo": demo,
-        "lock": lock,
-    }
+    commands = {"setup": setup, "test": testing.run, "lint": lint, "fix": fix, "cover": cover}
+    commands |= {"bench": bench, "demo": demo, "lock": lock}
     return commands[command](arguments)
 
 
@@ -77,6 +70,14 @@ def fix(arguments: list[str]) -> int:
     subprocess.run([PYTHON, "-m", "ruff", "check", "--quiet", "--fix", *targets], cwd=HERE)
     code = subprocess.run([PYTHON, "-m", "ruff", "format", *targets], cwd=HERE).returncode
     print("Next: ./dev lint")
+    return code
+
+
+def cover(arguments: list[str]) -> int:
+    """pytest's exit code; prints which lines and branches of src/mailseal no test ran."""
+    told = [PYTHON, "-m", "coverage"]
+    code = subprocess.run([*told, "run", "-m", "pytest", "-q", *arguments], cwd=HERE).returncode
+    subprocess.run([*told, "report", "--show-missing", "--skip-covered"], cwd=HERE)
     return code
 
 
