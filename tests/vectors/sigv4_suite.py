@@ -67,11 +67,18 @@ def _sdist() -> Path:
     if not wanted.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-        options = "download --quiet --disable-pip-version-check --no-deps --no-binary botocore --dest".split(
-            " "
-        )
+        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "botocore"]
         fetched = subprocess.run(
-            [str(python), "-m", "pip", *options, str(CACHE), f"botocore=={botocore.__version__}"],
+            [
+                str(python),
+                "-m",
+                "pip",
+                "download",
+                *options,
+                "--dest",
+                str(CACHE),
+                f"botocore=={botocore.__version__}",
+            ],
             capture_output=True,
             text=True,
             timeout=150,

@@ -1,7 +1,7 @@
 """Who is asking: access keys found and opened, and a principal for whoever proves one.
 
-Rule: an unknown key takes the same way as a known one, a decoy secret in the place of its own, and ends in the
-same refusal; how a secret is proven is the front end's matter and passed in.
+Rule: an unknown key takes the same way as a known one, with a decoy for a secret, and ends in the same
+refusal; how a secret is proven is the front end's matter and passed in.
 References: docs/divergences.md.
 """
 
@@ -30,7 +30,7 @@ class _Neighbours(Protocol):
 class KnownKeys:
     """Access keys of late, opened; one that was changed or disabled is believed five seconds at most.
 
-    That a key is unknown is remembered too, for a second, so that asking for one costs what a known one costs.
+    That a key is unknown is remembered too, for a second, so that both cost the same to ask for.
     """
 
     def __init__(self, capacity: int = 4096) -> None:
@@ -57,7 +57,7 @@ class KnownKeys:
 
 
 def admit(key: AccessKey | None, region: str, proves: Callable[[str], bool]) -> Principal:
-    """The principal of a request whose signature `proves` the key's secret; raises the one refusal otherwise."""
+    """The principal of a request whose signature `proves` the key's secret; else raises the one refusal."""
     proven = proves(_DECOY if key is None else key.secret)
     if key is None or not proven:
         raise no_match()

@@ -1,0 +1,119 @@
+"""One function an operation: what came in becomes a command, the use case runs, its result becomes a body.
+
+Rule: nothing is decided here. Types and constraints are judged by `shapes` before the use case, which judges
+the rest in its own order: form of the domain, existence, combination, once a day.
+References: AWS SESv2 PutEmailIdentityDkimSigningAttributes and the other operations of `operations.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from mailseal.core.access import Principal
+from mailseal.core.commands import (
+    CreateIdentity,
+    ListIdentities,
+    PutDkimAttributes,
+    PutDkimSigning,
+    SendEmail,
+)
+from mailseal.core.errors import BadRequest
+from mailseal.core.identity import Identity
+from mailseal.core.stored import IdentitySummary
+from mailseal.sesv2 import answers, shapes
+from mailseal.sesv2.jsontext import parse_json
+from mailseal.sesv2.operations import Operation
+
+W = TypeVar("W")
+
+MUTATING = frozenset(Operation) - {Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}
+
+
+class Page(Protocol):
+    """What listing identities gives."""
+
+    @property
+    def items(self) -> Sequence[IdentitySummary]: ...
+    @property
+    def next_token(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases(Generic[W]):
+    """The use cases behind this front end, as `service` has them; W is the world they work in."""
+
+    create_identity: Callable[[W, Principal, CreateIdentity, datetime], Awaitable[Identity]]
+    put_dkim_signing: Callable[[W, Principal, PutDkimSigning, datetime], Awaitable[Identity]]
+    put_dkim_attributes: Callable[[W, Principal, PutDkimAttributes, datetime], Awaitable[None]]
+    get_identity: Callable[[W, Principal, str, datetime], Awaitable[Identity]]
+    list_identities: Callable[[W, Principal, ListIdentities, datetime], Awaitable[Page]]
+    delete_identity: Callable[[W, Principal, str, datetime], Awaitable[None]]
+    send_email: Callable[[W, Principal, SendEmail, datetime], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[W]):
+    """One admitted request: by whom, when, for what."""
+
+    world: W
+    who: Principal
+    now: datetime
+    operation: Operation
+    method: str
+    identity: str
+    query: bytes
+    body: bytes
+
+
+async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
+    """The body of the answer; raises a Refusal, or whatever fault there was."""
+    world, who, now = asked.world, asked.who, asked.now
+    match asked.operation:
+        case Operation.GET_EMAIL_IDENTITY:
+            return answers.identity(await use_cases.get_identity(world, who, asked.identity, now))
+        case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
+            signing = shapes.put_dkim_signing(asked.identity, parse_json(asked.body))
+            return answers.dkim_signing_put(await use_cases.put_dkim_signing(world, who, signing, now))
+        case Operation.SEND_EMAIL:
+            email = shapes.send_email(parse_json(asked.body))
+            return answers.sent(await use_cases.send_email(world, who, email, now))
+        case Operation.CREATE_EMAIL_IDENTITY:
+            new = shapes.create_identity(parse_json(asked.body))
+            return answers.created(await use_cases.create_identity(world, who, new, now))
+        case Operation.PUT_DKIM_ATTRIBUTES:
+            attributes = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))
+            await use_cases.put_dkim_attributes(world, who, attributes, now)
+            return answers.NOTHING
+        case Operation.DELETE_EMAIL_IDENTITY:
+            await use_cases.delete_identity(world, who, asked.identity, now)
+            return answers.NOTHING
+        case Operation.LIST_EMAIL_IDENTITIES:
+            wanted = _listing(asked)
+            found = await use_cases.list_identities(world, who, wanted, now)
+            return answers.page(found.items, found.next_token)
+
+
+def _listing(asked: Asked[W]) -> ListIdentities:
+    if asked.method == "POST":
+        return shapes.list_identities(parse_json(asked.body))
+    return shapes.list_identities_by_query(parameters(asked.query))
+
+
+def parameters(query: bytes) -> dict[str, str]:
+    """The query's parameters, decoded once; raises BadRequest for one that stands twice or is not UTF-8."""
+    found: dict[str, str] = {}
+    for part in query.split(b"&"):
+        raw_name, _, raw_value = part.partition(b"=")
+        try:
+            name, value = (unquote_to_bytes(raw).decode("utf-8") for raw in (raw_name, raw_value))
+        except UnicodeDecodeError:
+            raise BadRequest("The query is not percent-encoded UTF-8.") from None
+        if name in found:
+            raise BadRequest("A parameter stands in the query twice.")
+        if name:
+            found[name] = value
+    return found

@@ -1,0 +1,115 @@
+"""Which operation a request asks for, from its method and its path as received.
+
+Rule: pure; routes on the undecoded path and decodes the identity's name exactly once, after the route is
+found. A path that could be read in two ways (dot or empty segments, an encoded slash, overlong UTF-8) is
+refused, so the path that was signed, the path that was routed and the name that is acted on are one.
+References: AWS SESv2 PutEmailIdentityDkimSigningAttributes, whose path began with /v1 until December 2025;
+AWS SESv2 ListEmailIdentities, which was a GET until autumn 2026. Both forms stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+from mailseal.core.errors import BadRequest
+from mailseal.sesv2.errors import UnknownOperation
+from mailseal.sesv2.unserved import UNSERVED
+
+SMALL_BODY = 1024 * 1024
+MESSAGE_BODY = 56 * 1024 * 1024
+
+
+class Operation(StrEnum):
+    """The operations that Mailseal serves, by AWS's names."""
+
+    CREATE_EMAIL_IDENTITY = "CreateEmailIdentity"
+    GET_EMAIL_IDENTITY = "GetEmailIdentity"
+    LIST_EMAIL_IDENTITIES = "ListEmailIdentities"
+    DELETE_EMAIL_IDENTITY = "DeleteEmailIdentity"
+    PUT_DKIM_ATTRIBUTES = "PutEmailIdentityDkimAttributes"
+    PUT_DKIM_SIGNING_ATTRIBUTES = "PutEmailIdentityDkimSigningAttributes"
+    SEND_EMAIL = "SendEmail"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes: the operation, the identity its path names, how long its body may be."""
+
+    operation: Operation
+    identity: str | None
+    body_limit: int = SMALL_BODY
+
+
+SERVED: tuple[tuple[str, str, Operation], ...] = (
+    ("GET", "/v2/email/identities/{}", Operation.GET_EMAIL_IDENTITY),
+    ("PUT", "/v2/email/identities/{}/dkim/signing", Operation.PUT_DKIM_SIGNING_ATTRIBUTES),
+    ("PUT", "/v1/email/identities/{}/dkim/signing", Operation.PUT_DKIM_SIGNING_ATTRIBUTES),
+    ("POST", "/v2/email/outbound-emails", Operation.SEND_EMAIL),
+    ("POST", "/v2/email/identities", Operation.CREATE_EMAIL_IDENTITY),
+    ("PUT", "/v2/email/identities/{}/dkim", Operation.PUT_DKIM_ATTRIBUTES),
+    ("DELETE", "/v2/email/identities/{}", Operation.DELETE_EMAIL_IDENTITY),
+    ("POST", "/v2/email/list-identities", Operation.LIST_EMAIL_IDENTITIES),
+    ("GET", "/v2/email/identities", Operation.LIST_EMAIL_IDENTITIES),
+)
+
+_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def route(method: str, raw_path: bytes) -> Route:
+    """Where the request goes; raises UnknownOperation, or BadRequest for a path not served or ambiguous."""
+    segments = raw_path.split(b"/")
+    if segments[0] or b"" in segments[1:-1] or b"." in segments or b".." in segments:
+        raise BadRequest("The path must begin with a slash and have no empty and no dot segments.")
+    for template, operation in _SERVED.get((method, len(segments)), ()):
+        if _fits(template, segments):
+            name = _identity_name(segments[template.index(None)]) if None in template else None
+            limit = MESSAGE_BODY if operation is Operation.SEND_EMAIL else SMALL_BODY
+            return Route(operation, name, limit)
+    for template, unserved in _UNSERVED.get((method, len(segments)), ()):
+        if _fits(template, segments):
+            raise BadRequest(f"Mailseal does not serve {unserved}.")
+    raise UnknownOperation("No operation of the Amazon SES API v2 has this method and path.")
+
+
+_Template = tuple[bytes | None, ...]
+Name = TypeVar("Name", Operation, str)
+
+
+def _template(text: str) -> _Template:
+    return tuple(None if part == "{}" else part.encode() for part in text.split("/"))
+
+
+def _by_length(rows: Iterable[tuple[str, str, Name]]) -> dict[tuple[str, int], list[tuple[_Template, Name]]]:
+    table: dict[tuple[str, int], list[tuple[_Template, Name]]] = {}
+    for method, path, name in rows:
+        template = _template(path)
+        table.setdefault((method, len(template)), []).append((template, name))
+    return table
+
+
+_SERVED = _by_length(SERVED)
+_UNSERVED = _by_length(UNSERVED)
+
+
+def _fits(template: _Template, segments: list[bytes]) -> bool:
+    return all(want is None or want == have for want, have in zip(template, segments, strict=True))
+
+
+def _identity_name(segment: bytes) -> str:
+    if _ESCAPE.search(segment) or not segment.isascii():
+        raise BadRequest("The EmailIdentity in the path is not percent-encoded.")
+    try:
+        name = unquote_to_bytes(segment).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The EmailIdentity in the path is not percent-encoded UTF-8.") from None
+    if not name or "/" in name or "\\" in name or name in (".", "..") or _CONTROL.search(name):
+        raise BadRequest(
+            "The EmailIdentity in the path must hold no slash, control character or dot segment."
+        )
+    return name
