@@ -28,10 +28,10 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The form of a document; modulus bits and public exponent where it holds an RSA private key."""
+    """The form of a document; modulus and public exponent where it holds an RSA private key, else 0."""
 
     form: Form
-    bits: int = 0
+    modulus: int = 0
     exponent: int = 0
 
 
@@ -72,7 +72,7 @@ def parse_rsa_public_bits(spki: bytes) -> int:
         numbers = _children(spki, inner, 3)
         if inner.tag != SEQUENCE or inner.stop != parts[1].stop or _tags(numbers) != (INTEGER, INTEGER):
             return 0
-        return _bits(spki, numbers[0])
+        return _integer(spki, numbers[0]).bit_length()
     except _Malformed:
         return 0
 
@@ -80,7 +80,7 @@ def parse_rsa_public_bits(spki: bytes) -> int:
 def _shape_of(der: bytes, parts: list[_Node]) -> Shape:
     tags = _tags(parts)
     if tags == (INTEGER, INTEGER, INTEGER):
-        return Shape(Form.PKCS1, _bits(der, parts[1]), _integer(der, parts[2]))
+        return Shape(Form.PKCS1, _integer(der, parts[1]), _exponent(der, parts[2]))
     if tags == (INTEGER, SEQUENCE, OCTET_STRING):
         return _pkcs8_shape(der, parts[1], parts[2])
     if tags[:2] == (INTEGER, OCTET_STRING):
@@ -103,7 +103,7 @@ def _pkcs8_shape(der: bytes, algorithm: _Node, octets: _Node) -> Shape:
         return Shape(Form.TRAILING_BYTES)
     if inner.tag != SEQUENCE or _tags(numbers) != (INTEGER, INTEGER, INTEGER):
         return Shape(Form.UNKNOWN)
-    return Shape(Form.PKCS8, _bits(der, numbers[1]), _integer(der, numbers[2]))
+    return Shape(Form.PKCS8, _integer(der, numbers[1]), _exponent(der, numbers[2]))
 
 
 def _algorithm(der: bytes, node: _Node) -> bytes:
@@ -141,12 +141,9 @@ def _node(der: bytes, at: int, end: int) -> _Node:
     return _Node(tag, start, start + length)
 
 
-def _bits(der: bytes, node: _Node) -> int:
-    octets = der[node.start : node.stop].lstrip(b"\0")
-    return len(octets) * 8 - (8 - octets[0].bit_length()) if octets else 0
-
-
 def _integer(der: bytes, node: _Node) -> int:
-    if node.stop - node.start > 9:
-        return 0
     return int.from_bytes(der[node.start : node.stop], "big", signed=True)
+
+
+def _exponent(der: bytes, node: _Node) -> int:
+    return _integer(der, node) if node.stop - node.start <= 8 else 0

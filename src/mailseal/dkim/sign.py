@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mailseal.dkim.canonicalization import Canonicalization, body_hash, canonical_field
+from mailseal.dkim.canonicalization import Canonicalization, body_hash, relaxed_fields
 from mailseal.dkim.message import HeaderField, Message, MessageRefused
 from mailseal.dkim.signature import (
     canonical_unsigned,
@@ -32,6 +32,8 @@ SIGNED = frozenset(
 OVERSIGNED = (
     b"From", b"To", b"Cc", b"Subject", b"Date", b"Reply-To", b"MIME-Version", b"Content-Type", b"Message-ID",
 )  # fmt: skip
+
+_ALL_OVERSIGNED = format_names(OVERSIGNED)
 
 EIGHT_DAYS = 8 * 24 * 3600
 
@@ -77,9 +79,8 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     if not message.raw.endswith(b"\r\n"):
         raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
     signed = [header for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
-    names = format_names(_names(signed, lowered, options.oversign_absent))
-    canonical = [canonical_field(header.name, header.raw, options.header) for header in _hashed_order(signed)]
-    prefix = b"\r\n".join(canonical) + b"\r\n"
+    names = _names(signed, lowered, options.oversign_absent)
+    prefix = _canonical_header(signed, options.header)
     hashed_body = body_hash(message.body, options.body)
     expires_at = None if options.lifetime_seconds is None else at + options.lifetime_seconds
     how = options.header + "/" + options.body
@@ -87,32 +88,36 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     for signer in signers:
         head = format_head(signer.selector, signer.sdid, how, at, expires_at)
         unsigned = format_unsigned(head, names, hashed_body)
-        signature = signer.sign_digest(_data_hash(prefix, canonical_unsigned(unsigned, options.header)))
+        data_hash = hashlib.sha256(prefix + canonical_unsigned(unsigned, options.header)).digest()
+        signature = signer.sign_digest(data_hash)
         if len(signature) != signer.signature_bytes:
             raise ValueError("the signature is not as long as the signer's key")
         result += [unsigned, format_value(signature)]
     return b"".join(result)
 
 
-def _data_hash(prefix: bytes, signature_field: bytes) -> bytes:
-    return hashlib.sha256(prefix + signature_field).digest()
-
-
-def _names(signed: list[HeaderField], lowered: list[bytes], oversign_absent: bool) -> list[bytes]:
-    names = [header.name for header in signed]
+def _names(signed: list[HeaderField], lowered: list[bytes], oversign_absent: bool) -> bytes:
+    """The value of h=: what is signed, in the message's order, then what is oversigned, on its own lines."""
     if oversign_absent:
-        names += OVERSIGNED
+        oversigned = _ALL_OVERSIGNED
     else:
-        names += [name for name in OVERSIGNED if name.lower() in lowered]
-    return names
+        oversigned = format_names([name for name in OVERSIGNED if name.lower() in lowered])
+    return format_names([header.name for header in signed]) + b":\r\n\t" + oversigned
+
+
+def _canonical_header(signed: list[HeaderField], how: Canonicalization) -> bytes:
+    """The signed fields in canonical form, each ending in CRLF, in the order in which h= names them."""
+    ordered = _hashed_order(signed)
+    if how is Canonicalization.SIMPLE:
+        return b"".join([header.raw for header in ordered])
+    return b"\r\n".join(relaxed_fields(ordered)) + b"\r\n"
 
 
 def _hashed_order(signed: list[HeaderField]) -> list[HeaderField]:
-    """The fields in the order in which h= names them: of several with one name the last comes first
-    (RFC 6376 §5.4.2)."""
+    """Of several fields with one name the last is hashed first (RFC 6376 §5.4.2)."""
+    if len({header.name.lower() for header in signed}) == len(signed):
+        return signed
     stacks: dict[bytes, list[HeaderField]] = {}
     for header in signed:
         stacks.setdefault(header.name.lower(), []).append(header)
-    if len(stacks) == len(signed):
-        return signed
     return [stacks[header.name.lower()].pop() for header in signed]

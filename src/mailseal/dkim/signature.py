@@ -18,6 +18,7 @@ LINE_OCTETS = 78  # RFC 5322 §2.1.1 recommends it; a single long name may excee
 
 _FOLD = b"\r\n\t"
 _VALUE_FOLD = b"\r\n\t "
+_NAMES_LINE = LINE_OCTETS - 4
 _FIRST_VALUE_LINE = 64
 _NEXT_VALUE_LINE = 67
 
@@ -72,20 +73,17 @@ def format_head(
 
 
 def format_names(names: Sequence[bytes]) -> bytes:
-    """The value of h=, folded after colons; its first line has room for the tag's name."""
-    joined = b":".join(names)
-    if len(joined) + 4 <= LINE_OCTETS:  # TAB, "h=" and ";"
-        return joined
+    """The value of h=, folded after colons; every line has room for a TAB, the tag's name and a semicolon."""
+    rest = b":".join(names)
     lines: list[bytes] = []
-    line, room = names[0], LINE_OCTETS - 4
-    for name in names[1:]:
-        if len(line) + 1 + len(name) > room:
-            lines.append(line)
-            line, room = name, LINE_OCTETS - 2
-        else:
-            line += b":" + name
-    lines.append(line)
-    return (b":" + _FOLD).join(lines)
+    while len(rest) > _NAMES_LINE:
+        cut = rest.rfind(b":", 0, _NAMES_LINE + 1) + 1
+        if not cut:  # no header field name that we sign is so long
+            break
+        lines.append(rest[:cut])
+        rest = rest[cut:]
+    lines.append(rest)
+    return _FOLD.join(lines)
 
 
 def format_unsigned(head: bytes, names: bytes, body_hash: bytes) -> bytes:
