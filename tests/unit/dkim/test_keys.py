@@ -241,7 +241,7 @@ def test_each_way_to_get_the_ses_member_wrong_has_its_name(loose: rsa.RSAPrivate
     assert ses_code_of(text(text(pem.encode()).encode())) == "double_base64"
     assert ses_code_of(member[:64] + "\n" + member[64:]) == "line_breaks"
     assert ses_code_of(base64.urlsafe_b64encode(b"\xff\xef" * 300).decode()) == "url_safe_base64"
-    assert ses_code_of(member.rstrip("=") + "A==") == "not_base64"
+    assert ses_code_of(member[: len(member) // 4 * 4 - 7]) == "not_base64"
     assert ses_code_of("{" + member + "}") == "not_base64"
     with pytest.raises(KeyRefused, match="empty"):
         decode_ses_private_key("")
