@@ -1,0 +1,1 @@
+"""Answering for our hosted zones over UDP and TCP."""

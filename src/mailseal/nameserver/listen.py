@@ -62,7 +62,7 @@ class RunningNameServer:
 
     async def open(self, host: str, port: int) -> None:
         """Listen on one address, UDP and TCP on the same port."""
-        datagrams, listener = _bind_both(host, port)
+        datagrams, listener = bind_both(host, port)
         loop = asyncio.get_running_loop()
         loop.add_reader(datagrams.fileno(), self._on_datagrams, datagrams)
         server = await asyncio.start_server(self._on_stream, sock=listener)
@@ -151,7 +151,7 @@ async def start_name_server(
     return running
 
 
-def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+def bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """A UDP and a listening TCP socket on the same address and port, a free one where `port` is 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for attempt in range(_BIND_ATTEMPTS):
