@@ -42,10 +42,18 @@ class Checked:
     changed: bool
 
 
+async def claim(world: World, at_most: int) -> tuple[DueCheck, ...]:
+    """Checks that are due, claimed under a lease; no transaction is written where there are none."""
+    now = world.clock.now()
+    due_at = await world.store.read(lambda tx: tx.identities.next_due_at())
+    if due_at is None or due_at > now:
+        return ()
+    return await world.store.write(lambda tx: tuple(tx.identities.claim_due(now, now + LEASE, at_most)))
+
+
 async def tick(world: World) -> tuple[Checked, ...]:
     """What came of every check that was due."""
-    now = world.clock.now()
-    due = await world.store.write(lambda tx: tuple(tx.identities.claim_due(now, now + LEASE, BATCH)))
+    due = await claim(world, BATCH)
     results = await asyncio.gather(*(check(world, one) for one in due))
     return tuple(result for result in results if result is not None)
 

@@ -1,0 +1,205 @@
+"""What the program says about itself: one line for each thing that happened, and counts of them.
+
+Rule: a field that is not on the list is not written, so nothing secret can slip into a line; names of fields
+and of metrics stand here and nowhere else. Where lines go is the caller's choice.
+References: docs/operating.md; docs/decisions/0008-no-logging-library.md.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+
+Value = str | int | float | bool | None
+
+FIELDS = frozenset(
+    {
+        "access_key_id", "account", "api", "bits", "control", "count", "data", "detail", "dns", "error",
+        "fault", "hosted_zone", "identity", "method", "ms", "operation", "pid", "region", "request_id",
+        "status", "text", "version", "where",
+    }
+)  # fmt: skip
+"""All that a line may say besides its time and its event."""
+
+METRICS: Mapping[str, str] = {
+    "mailseal_requests_total": "Requests answered, by operation and HTTP status.",
+    "mailseal_request_seconds_total": "Seconds spent on requests, by operation.",
+    "mailseal_checks_total": "Checks of customers' DNS, by the status they ended in.",
+    "mailseal_published_names_total": "Owner names whose answer was changed in our zone.",
+    "mailseal_keys_made_total": "RSA key pairs made, by length.",
+    "mailseal_faults_total": "Faults of ours, by where they happened.",
+}
+
+_EVENT_WIDTH = 19
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened."""
+
+    at: datetime
+    event: str
+    fields: Mapping[str, Value]
+
+
+Sink = Callable[[Line], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One answered request, as its line tells it."""
+
+    at: datetime
+    request_id: str
+    operation: str
+    method: str
+    status: int
+    seconds: float
+    identity: str | None = None
+    account: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    error: str | None = None
+
+
+class Telemetry:
+    """Writes lines to a sink and keeps the counts; safe on one event loop."""
+
+    def __init__(self, sink: Sink, clock: Callable[[], datetime]) -> None:
+        self._sink = sink
+        self._clock = clock
+        self.counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+
+    def say(self, event: str, **fields: Value) -> None:
+        """Writes one line; raises ValueError for a field that is not on the list."""
+        unknown = fields.keys() - FIELDS
+        if unknown:
+            raise ValueError(f"not on the list of fields: {', '.join(sorted(unknown))}")
+        self._sink(Line(self._clock(), event, {k: v for k, v in fields.items() if v is not None}))
+
+    def count(self, metric: str, amount: float = 1, /, **labels: str) -> None:
+        """Adds to a metric; raises KeyError for one that has no sentence."""
+        METRICS[metric]
+        key = (metric, tuple(sorted(labels.items())))
+        self.counts[key] = self.counts.get(key, 0) + amount
+
+    def request(self, done: Request) -> None:
+        """The one line of a request, and its counts."""
+        self.count("mailseal_requests_total", operation=done.operation, status=str(done.status))
+        self.count("mailseal_request_seconds_total", done.seconds, operation=done.operation)
+        fields: dict[str, Value] = {
+            "operation": done.operation,
+            "status": done.status,
+            "identity": done.identity,
+            "ms": round(done.seconds * 1000, 1),
+            "account": done.account,
+            "region": done.region,
+            "access_key_id": done.access_key_id,
+            "error": done.error,
+            "request_id": done.request_id,
+        }
+        self._sink(Line(done.at, "request", {k: v for k, v in fields.items() if v is not None}))
+
+    def fault(self, where: str, fault: BaseException, *, request_id: str | None = None) -> None:
+        """A fault of ours: its kind and where it came from; texts from outside are cut down."""
+        self.count("mailseal_faults_total", where=where)
+        self.say(
+            "fault", where=where, fault=type(fault).__name__, detail=_trace(fault), request_id=request_id
+        )
+
+    def surviving(self, where: str) -> Survival:
+        """A `with` block that a fault ends without going further: it is told, and `failed` says so."""
+        return Survival(self, where)
+
+
+class Survival:
+    """Where a fault ends and becomes a line; whatever ends a task on purpose goes through."""
+
+    def __init__(self, telemetry: Telemetry, where: str) -> None:
+        self._telemetry = telemetry
+        self._where = where
+        self.failed = False
+
+    def __enter__(self) -> Survival:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(fault, Exception):
+            return False
+        self.failed = True
+        self._telemetry.fault(self._where, fault)
+        return True
+
+
+def _trace(fault: BaseException) -> str:
+    """Where a fault came from, innermost last, and its text without anything that could be a key."""
+    frames = traceback.extract_tb(fault.__traceback__)[-8:]
+    places = " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
+    return f"{redacted(str(fault))} ({places})" if places else redacted(str(fault))
+
+
+def redacted(text: str) -> str:
+    """The text without long runs that could be a key, and without line ends; 300 characters at most.
+
+    >>> redacted("bad " + "A" * 64)
+    'bad [64 characters]'
+    """
+    shown = _LONG_RUN.sub(lambda run: f"[{len(run[0])} characters]", text[:2000])
+    return shown.encode("unicode_escape").decode()[:300]
+
+
+def format_json(line: Line) -> str:
+    """The line as one JSON object, for a service's log."""
+    at = line.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"event": line.event, "at": at, **line.fields}, separators=(",", ":"))
+
+
+def format_human(line: Line) -> str:
+    """The line as a person reads it beside their work: time, what, about whom."""
+    fields = line.fields
+    if line.event == "request":
+        rest = [fields["status"], fields.get("identity"), fields.get("error"), f"{fields['ms']:.0f} ms"]
+        event = str(fields["operation"])
+    else:
+        told = ("identity", "where", "fault", "detail", "text", "count")
+        head = [fields.get(name) for name in told]
+        event, rest = line.event, [": ".join(str(part) for part in head if part is not None)]
+    shown = "  ".join(str(part) for part in rest if part is not None)
+    return f"{line.at.astimezone(UTC):%H:%M:%SZ}  {event:{_EVENT_WIDTH}}  {shown}".rstrip()
+
+
+def format_metrics(telemetry: Telemetry) -> str:
+    """The counts in the text form that Prometheus reads."""
+    lines = []
+    for metric, sentence in METRICS.items():
+        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} counter"]
+        for (name, labels), value in sorted(telemetry.counts.items()):
+            if name == metric:
+                shown = ",".join(f'{label}="{text}"' for label, text in labels)
+                lines.append(f"{name}{{{shown}}} {value}" if shown else f"{name} {value}")
+    return "\n".join(lines) + "\n"
+
+
+class LibraryLog(logging.Handler):
+    """Hands what libraries and our own listeners log (warnings and above) to the telemetry."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        super().__init__(logging.WARNING)
+        self._telemetry = telemetry
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line for a record; a fault in it is told as ours are."""
+        fault = record.exc_info[1] if record.exc_info else None
+        if fault is not None:
+            self._telemetry.fault(record.name, fault)
+        else:
+            self._telemetry.say("log", where=record.name, text=redacted(record.getMessage()))

@@ -1,0 +1,159 @@
+"""What is done without being asked: checks, slots, publication, and the stock of keys.
+
+Rule: work is claimed from the database under leases, so that any number of workers may run and one that dies
+is forgotten; a fault is logged and tried again later, and never ends a loop.
+References: docs/decisions/0004-key-slots.md; docs/operating.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from mailseal.service import publish, rotate, stock, verify
+from mailseal.service.world import DueCheck, World
+from mailseal.telemetry import Telemetry
+
+CHECKS_AT_ONCE = 128
+PUBLISH_APART_S = 0.02
+"""A change is numbered at once, and the next serial follows this much later at the earliest."""
+LOOK_AGAIN_S = 30.0
+"""Whatever happened to a wake-up call, the database is asked this often."""
+STOCK_LOOK_S = 2.0
+HOUR_S = 3600.0
+_BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
+_ROUNDS_AT_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Bells:
+    """By which use cases wake the worker; made before the world, which holds their `ring`s."""
+
+    publisher: asyncio.Event = field(default_factory=asyncio.Event)
+    worker: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Worker:
+    """The loops of one process; `pace` is how many seconds of the clock pass in a real one."""
+
+    def __init__(self, world: World, bells: Bells, telemetry: Telemetry, *, pace: float = 1.0) -> None:
+        self._world = world
+        self._bells = bells
+        self._telemetry = telemetry
+        self._pace = pace
+        self._checks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins to work; everything that was left undone is looked at first."""
+        self._bells.publisher.set()
+        self._bells.worker.set()
+        loops = (self._publish, self._work, self._fill_stock, self._forget_answers)
+        self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
+
+    async def close(self) -> None:
+        """Ends the loops and the checks that are on their way; their leases run out by themselves."""
+        tasks = [*self._loops, *self._checks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._loops = []
+
+    async def catch_up(self) -> None:
+        """Does all that is due at this moment of the clock, and what follows from it, and returns."""
+        for _ in range(_ROUNDS_AT_MOST):
+            await self._publish_all()
+            await self._claim()
+            await rotate.tick(self._world)
+            await self._publish_all()
+            if self._checks:
+                await asyncio.wait(self._checks)
+            due = await self._world.store.read(lambda tx: tx.identities.next_due_at())
+            if due is None or due > self._world.clock.now():
+                return
+
+    async def _forever(self, once: Callable[[], Awaitable[None]]) -> None:
+        """Runs one turn after the other; after a fault it waits, longer each time."""
+        failures = 0
+        while True:
+            with self._telemetry.surviving(f"worker{once.__name__}") as turn:
+                await once()
+            if not turn.failed:
+                failures = 0
+                continue
+            await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            failures += 1
+
+    async def _publish(self) -> None:
+        await _rung(self._bells.publisher, LOOK_AGAIN_S)
+        await self._publish_all()
+        await asyncio.sleep(PUBLISH_APART_S)
+
+    async def _publish_all(self) -> None:
+        while changed := await publish.publish(self._world):
+            self._telemetry.count("mailseal_published_names_total", changed)
+
+    async def _work(self) -> None:
+        """One turn: what is due is begun, then it sleeps until something is due or somebody rings."""
+        self._bells.worker.clear()
+        begun = await self._claim()
+        turned = await rotate.tick(self._world)
+        if not begun and not turned:
+            await _rung(self._bells.worker, await self._pause())
+
+    async def _pause(self) -> float:
+        """Real seconds until something is due."""
+        if len(self._checks) >= CHECKS_AT_ONCE:
+            return LOOK_AGAIN_S
+        due = await self._world.store.read(lambda tx: tx.identities.next_due_at())
+        if due is None:
+            return LOOK_AGAIN_S
+        wait = (due - self._world.clock.now()).total_seconds() / self._pace
+        # A row that is due and cannot be claimed must not make this loop a busy one.
+        return min(max(wait, 0.05), LOOK_AGAIN_S)
+
+    async def _claim(self) -> int:
+        """Begins the checks that are due, as many as there is room for; one slow domain holds up no other."""
+        room = CHECKS_AT_ONCE - len(self._checks)
+        due = await verify.claim(self._world, room) if room else ()
+        for one in due:
+            task = asyncio.create_task(self._check(one))
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+        return len(due)
+
+    async def _check(self, due: DueCheck) -> None:
+        """One check; where it fails it is made again when its lease has run out."""
+        full = len(self._checks) >= CHECKS_AT_ONCE
+        checked = None
+        with self._telemetry.surviving("check"):
+            checked = await verify.check(self._world, due)
+        if full:
+            self._bells.worker.set()
+        if checked is not None:
+            self._telemetry.count("mailseal_checks_total", status=checked.after)
+            if checked.changed:
+                text = f"{checked.before} → {checked.after}"
+                self._telemetry.say("check", identity=checked.name, text=text)
+
+    async def _fill_stock(self) -> None:
+        bits = await stock.stock_missing(self._world)
+        if bits is None:
+            await asyncio.sleep(STOCK_LOOK_S)
+            return
+        await stock.add_to_stock(self._world, bits, self._world.clock.now())
+        self._telemetry.count("mailseal_keys_made_total", bits=str(bits))
+
+    async def _forget_answers(self) -> None:
+        await asyncio.sleep(HOUR_S)
+        await self._world.store.write(lambda tx: tx.answers.forget_before(self._world.clock.real_now()))
+
+
+async def _rung(bell: asyncio.Event, at_most: float) -> None:
+    """Returns when the bell was rung, or after that many seconds."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(at_most):
+            await bell.wait()
+    bell.clear()
