@@ -16,8 +16,9 @@ from mailseal.core import rotation, settings
 from mailseal.core.access import Principal
 from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
 from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
-from mailseal.core.identity import Change, Event, Identity, wish_of
+from mailseal.core.identity import Change, Event, Identity, wish_of, with_search_restarted
 from mailseal.core.keys import KeyPlace, KeyRef
+from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, Wanted
@@ -68,7 +69,8 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
             if own is None:
                 raise ValueError("the customer's key was not gathered")
             change = settings.with_byodkim(identity, want, own.ref, setting_id, now, world.policy)
-            _stored(tx, own)
+            if change.identity != identity:
+                _stored(tx, own)
         else:
             change = settings.with_easy(identity, want, setting_id, now, world.policy)
         if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
@@ -100,6 +102,25 @@ async def put_dkim_attributes(
         apply_change(tx, world, Change(changed, (Event("signing", f"signing switched {word}"),)), now)
 
     await world.store.write(unit)
+
+
+async def restart_search(world: World, who: Principal, name: str, now: datetime) -> Identity:
+    """The identity with the 72 hours of its search begun again; one that is proven stays as it is.
+
+    Raises NotFound.
+    """
+    domain = name.lower()
+
+    def unit(tx: Tx) -> Identity:
+        identity = load_identity(tx, who, domain, name)
+        if identity.newest.proof.status is DkimStatus.SUCCESS:
+            return identity
+        change = Change(with_search_restarted(identity, now), (Event("restart", "search begun again"),))
+        return apply_change(tx, world, change, now, check_now=True)
+
+    identity = await world.store.write(unit)
+    _wake(world)
+    return identity
 
 
 async def get_identity(world: World, who: Principal, name: str, now: datetime) -> Identity:

@@ -5,13 +5,13 @@ Rule: pure; every save goes through `due_times`, so that no state can be stored 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mailseal.core.checking import switch_due_at
-from mailseal.core.identity import Identity, Setting, wish_of
+from mailseal.core.identity import EasyDkim, Identity, Setting, wish_of
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import next_due_at
+from mailseal.core.rotation import Slots, next_due_at, upcoming
 from mailseal.service.world import DueTimes
 
 
@@ -31,4 +31,14 @@ def _check_due(
 ) -> datetime | None:
     due = next_check_at(setting.proof, now, policy, jitter)
     switch = switch_due_at(identity, policy) if setting is identity.newest else None
-    return min((moment for moment in (due, switch) if moment is not None), default=None)
+    sight = _sight_due(identity.slots, now, policy) if isinstance(setting.method, EasyDkim) else None
+    return min((moment for moment in (due, switch, sight) if moment is not None), default=None)
+
+
+def _sight_due(slots: Slots, now: datetime, policy: Policy) -> datetime | None:
+    """When to look whether the next key can be seen yet; ever more seldom as it stays out of sight."""
+    following = upcoming(slots)
+    if following is None or following.seen_at is not None or following.placed_at is None:
+        return None
+    shortest = timedelta(seconds=max(2, policy.blank_ttl))
+    return now + min(max(shortest, (now - following.placed_at) / 4), timedelta(hours=1))

@@ -46,8 +46,7 @@ async def _turn(world: World, due: DueSlots) -> None:
         later = after_time(identity, now, world.policy)
         events = slot_events(rotation.active(identity.slots), rotation.active(later.slots))
         change = with_wanted_key(tx, world, Change(later, events), now)
-        placed = rotation.upcoming(change.identity.slots) != rotation.upcoming(identity.slots)
-        apply_change(tx, world, change, now, check_now=placed)
+        apply_change(tx, world, change, now)
 
     await write_with_keys(world, unit, now)
 
@@ -74,7 +73,7 @@ async def rotate_identity(world: World, who: Principal, name: str, now: datetime
                 hint="Send a new selector and key with PutEmailIdentityDkimSigningAttributes instead.",
             )
         asked = Change(replace(identity, new_key_wanted=True), (Event("rotation", "new key asked for"),))
-        return apply_change(tx, world, with_wanted_key(tx, world, asked, now), now, check_now=True)
+        return apply_change(tx, world, with_wanted_key(tx, world, asked, now), now)
 
     identity = await write_with_keys(world, unit, now)
     world.wake_publisher()
