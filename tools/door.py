@@ -65,10 +65,11 @@ def passes(name: str, step: list[str]) -> bool:
 
 
 def fix(arguments: list[str]) -> int:
-    """Only what ruff calls safe; `arguments` may name files."""
+    """Only what ruff calls safe, and the pages made from the code; `arguments` may name files."""
     targets = arguments or there()
     subprocess.run([PYTHON, "-m", "ruff", "check", "--quiet", "--fix", *targets], cwd=HERE)
     code = subprocess.run([PYTHON, "-m", "ruff", "format", *targets], cwd=HERE).returncode
+    code |= subprocess.run([PYTHON, "tools/pages.py"], cwd=HERE).returncode
     print("Next: ./dev lint")
     return code
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailseal.config import format_reference
 from tests.house.source import CHECKOUT, SOURCE, Module, modules
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
@@ -70,6 +71,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_a_page_that_the_code_refers_to_exists(module: Module) -> None:
     assert [page for page in PAGE.findall(module.text) if not (CHECKOUT / page).exists()] == []
     assert FOREIGN.findall(module.text) == []
+
+
+def test_the_page_of_the_configuration_is_what_the_code_says() -> None:
+    page = (CHECKOUT / "docs" / "config.md").read_text(encoding="utf-8")
+    assert page == format_reference(), "stale: ./dev fix writes it anew"
 
 
 def test_the_door_knows_every_command_that_the_pages_name() -> None:
