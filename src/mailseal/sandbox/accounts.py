@@ -1,0 +1,75 @@
+"""Accounts of a sandbox: one with the fixed access key, and a fresh one for each test that wants to be alone.
+
+Rule: an account that is closed leaves no identity behind, so that no check of it slows the next journey.
+References: AWS SESv2 DeleteEmailIdentity.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from mailseal.core.access import AccessKey, Principal, secret_name
+from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, ACCOUNT_ID
+from mailseal.service.configure import delete_identity
+from mailseal.service.world import IdentityQuery, Tx, World
+
+_AT_MOST = 1000
+
+
+def fixed_key() -> AccessKey:
+    """The access key that every sandbox has."""
+    return AccessKey(ACCESS_KEY_ID, ACCOUNT_ID, ACCESS_KEY, is_sandbox_key=True)
+
+
+def fresh_key() -> AccessKey:
+    """A key of an account that nobody else has."""
+    account_id = f"{secrets.randbelow(10**12 - 2) + 2:012}"
+    return AccessKey(f"MSSANDBOX{secrets.token_hex(6).upper()}", account_id, secrets.token_urlsafe(30))
+
+
+async def open_account(world: World, key: AccessKey, now: datetime) -> None:
+    """Stores an account and its access key, where they are not there yet."""
+    sealed = world.keyring.seal_secret(secret_name(key.access_key_id), key.secret.encode())
+
+    def unit(tx: Tx) -> None:
+        if key.account_id not in tx.access_keys.accounts():
+            tx.access_keys.add_account(key.account_id, now)
+        if tx.access_keys.load(key.access_key_id) is None:
+            tx.access_keys.add(key, sealed, now)
+
+    await world.store.write(unit)
+
+
+async def close_account(world: World, account_id: str, now: datetime) -> int:
+    """The number of identities that were deleted with their account's; its access keys are gone too."""
+    gone = await delete_identities(world, account_id, now)
+
+    def unit(tx: Tx) -> None:
+        for key in tx.access_keys.list(account_id):
+            tx.access_keys.delete(key.access_key_id)
+
+    await world.store.write(unit)
+    return gone
+
+
+async def delete_identities(world: World, account_id: str, now: datetime) -> int:
+    """The number of identities of an account that were deleted, in all regions."""
+    gone = 0
+    for region in world.regions:
+        who = Principal(account_id, region, "sandbox")
+        while names := await _names(world, who):
+            for name in names:
+                await delete_identity(world, who, name, now)
+            gone += len(names)
+    return gone
+
+
+async def _names(world: World, who: Principal) -> tuple[str, ...]:
+    query = IdentityQuery(who.account_id, who.region, limit=_AT_MOST)
+    return await world.store.read(lambda tx: tuple(row.name for row in tx.identities.list(query)))
+
+
+async def accounts_of(world: World) -> tuple[str, ...]:
+    """Every account of the sandbox."""
+    return await world.store.read(lambda tx: tuple(tx.access_keys.accounts()))

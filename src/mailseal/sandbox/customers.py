@@ -1,0 +1,106 @@
+"""The customers of a sandbox: what the owners of domains do to their DNS, kept over restarts.
+
+Rule: every change is on disk when it is acknowledged; an obedient owner publishes exactly what was asked for.
+References: docs/operating.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from mailseal.core.access import Principal
+from mailseal.core.errors import BadRequest
+from mailseal.core.verification import ExpectedRecord, expected_records
+from mailseal.sandbox.zones import CustomerRecord, CustomerZones, Outage
+from mailseal.service.configure import get_identity
+from mailseal.service.world import World
+
+
+class Customers:
+    """The customers' zones, and the file they are kept in; None keeps nothing."""
+
+    def __init__(self, zones: CustomerZones, kept_in: Path | None) -> None:
+        self.zones = zones
+        self._kept_in = kept_in
+        if kept_in is not None and kept_in.exists():
+            _fill(zones, json.loads(kept_in.read_text(encoding="utf-8")))
+
+    def set_record(self, name: str, rtype: str, values: Sequence[str], ttl: int | None) -> None:
+        """Replaces the records of one type at a name; raises BadRequest."""
+        try:
+            if ttl is None:
+                self.zones.set_record(name, rtype, values)
+            else:
+                self.zones.set_record(name, rtype, values, ttl=ttl)
+        except ValueError as refused:
+            raise BadRequest(str(refused)) from None
+        self._keep()
+
+    def delete_record(self, name: str, rtype: str | None) -> bool:
+        """Whether there were records to remove; raises BadRequest for what is no name or type."""
+        try:
+            gone = self.zones.delete_record(name, rtype)
+        except ValueError as refused:
+            raise BadRequest(str(refused)) from None
+        self._keep()
+        return gone
+
+    def forget(self, domain: str) -> None:
+        """Removes everything at a domain and below it; raises BadRequest for what is no name."""
+        try:
+            self.zones.delete_domain(domain)
+        except ValueError as refused:
+            raise BadRequest(str(refused)) from None
+        self._keep()
+
+    def forget_all(self) -> None:
+        """Removes every record and outage."""
+        for domain in {record.name for record in self.zones.records()} | set(self.zones.outages()):
+            self.zones.delete_domain(domain)
+        self._keep()
+
+    def set_outage(self, domain: str, outage: str) -> None:
+        """Makes a domain's servers fail in one way, `none` ends it; raises BadRequest."""
+        try:
+            self.zones.set_outage(domain, None if outage == "none" else Outage(outage))
+        except ValueError:
+            known = ", ".join([*(one.value for one in Outage), "none"])
+            raise BadRequest(f"{outage!r} is not an outage; known here: {known}") from None
+        self._keep()
+
+    async def publish(self, world: World, who: Principal, name: str) -> tuple[ExpectedRecord, ...]:
+        """The records that the identity's newest setting asks for, published; raises NotFound."""
+        identity = await get_identity(world, who, name, world.clock.now())
+        wanted = expected_records(identity, identity.newest, world.clock.now(), world.policy)
+        self.zones.publish(wanted)
+        self._keep()
+        return wanted
+
+    def _keep(self) -> None:
+        if self._kept_in is None:
+            return
+        kept = {
+            "records": [_written(record) for record in self.zones.records()],
+            "outages": {domain: outage.value for domain, outage in self.zones.outages().items()},
+        }
+        written = self._kept_in.with_suffix(".new")
+        written.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        written.replace(self._kept_in)
+
+
+def _written(record: CustomerRecord) -> dict[str, object]:
+    return {"name": record.name, "type": record.type, "value": record.value, "ttl": record.ttl}
+
+
+def _fill(zones: CustomerZones, kept: dict[str, Any]) -> None:
+    """Puts kept records and outages back into empty zones."""
+    for (name, rtype), group in groupby(kept.get("records", []), key=itemgetter("name", "type")):
+        found = list(group)
+        zones.set_record(name, rtype, [one["value"] for one in found], ttl=found[0]["ttl"])
+    for domain, outage in kept.get("outages", {}).items():
+        zones.set_outage(domain, Outage(outage))

@@ -1,0 +1,111 @@
+"""The obedient customer: publishes what is asked, a while after it was asked.
+
+Rule: it does what a person with the list of records would do and touches nothing else; each setting once, so
+that a record that a developer takes away again stays away.
+References: docs/operating.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+from mailseal.core.access import Principal
+from mailseal.core.errors import Refusal
+from mailseal.core.identity import Identity
+from mailseal.core.lifecycle import DkimStatus
+from mailseal.core.observations import RecordType
+from mailseal.core.verification import ExpectedRecord
+from mailseal.sandbox.customers import Customers
+from mailseal.service.world import IdentityQuery, Tx, World
+
+LOOK_EVERY_SECONDS = 0.1
+_AT_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A setting whose records somebody has been asked to publish."""
+
+    who: Principal
+    name: str
+    setting_id: str
+
+
+class ObedientCustomer:
+    """Watches for settings that wait for records, and publishes these `after` they were first seen."""
+
+    def __init__(
+        self, world: World, customers: Customers, after: timedelta, say: Callable[[str], None]
+    ) -> None:
+        self._world = world
+        self._customers = customers
+        self._after = after.total_seconds()
+        self._say = say
+        self._waiting: dict[Asked, float] = {}
+        self._done: set[str] = set()
+        self._asked = asyncio.Event()
+        self._asked.set()
+
+    def ask(self) -> None:
+        """Something may have been asked for: look soon."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled."""
+        while True:
+            if not self._waiting:
+                await self._asked.wait()
+            await self.look()
+            await asyncio.sleep(min(LOOK_EVERY_SECONDS, max(self._after, 0.01)))
+
+    async def look(self) -> None:
+        """Notes what is asked for and publishes what has been asked for long enough."""
+        now = monotonic()
+        if self._asked.is_set():
+            self._asked.clear()
+            pending = await self._world.store.read(lambda tx: _pending(tx, self._world.regions))
+            self._done &= {asked.setting_id for asked in pending}
+            fresh = (asked for asked in pending if asked.setting_id not in self._done)
+            self._waiting = {asked: self._waiting.get(asked, now) for asked in fresh}
+        for asked in [one for one, since in self._waiting.items() if now - since >= self._after]:
+            await self._publish(asked)
+
+    async def _publish(self, asked: Asked) -> None:
+        del self._waiting[asked]
+        self._done.add(asked.setting_id)
+        try:
+            records = await self._customers.publish(self._world, asked.who, asked.name)
+        except Refusal:
+            return  # deleted at this very moment
+        self._say(f"{asked.name}: {count_of(records)} published")
+        self._world.wake_worker()
+
+
+def count_of(records: tuple[ExpectedRecord, ...]) -> str:
+    """How many records of which type: `3 CNAME`."""
+    types = [record.type for record in records]
+    return ", ".join(f"{types.count(one)} {one.value}" for one in RecordType if one in types)
+
+
+def _pending(tx: Tx, regions: tuple[str, ...]) -> tuple[Asked, ...]:
+    found = []
+    for account_id in tx.access_keys.accounts():
+        for region in regions:
+            rows = tx.identities.list(IdentityQuery(account_id, region, limit=_AT_MOST))
+            loaded = (tx.identities.load(account_id, region, row.name) for row in rows)
+            found += [_asked(identity) for identity in loaded if identity is not None and _waits(identity)]
+    return tuple(found)
+
+
+def _waits(identity: Identity) -> bool:
+    # The newest setting's own status: a list shows that of the one which signs.
+    return identity.newest.proof.status is DkimStatus.PENDING
+
+
+def _asked(identity: Identity) -> Asked:
+    who = Principal(identity.account_id, identity.region, "customers' DNS")
+    return Asked(who, identity.name, identity.newest.setting_id)
