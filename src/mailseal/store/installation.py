@@ -1,0 +1,33 @@
+"""A few named values of the installation: sealed secrets, the master key's check value.
+
+Rule: what is secret comes here sealed.
+"""
+
+from __future__ import annotations
+
+from mailseal.store.engine import Execute
+
+# installation.get: one named value.
+_GET = "SELECT value FROM installation WHERE name = ?"
+
+# installation.put: a named value, instead of the one it had.
+_PUT = """
+INSERT INTO installation (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+
+
+class Installation:
+    """The table installation."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def get(self, name: str) -> bytes | None:
+        """The value of that name, or None."""
+        for (value,) in self._execute(_GET, (name,)):
+            return bytes(value)
+        return None
+
+    def put(self, name: str, value: bytes) -> None:
+        """Stores a value under a name, instead of the one it had."""
+        self._execute(_PUT, (name, value))

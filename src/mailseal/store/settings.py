@@ -1,0 +1,170 @@
+"""The live settings of an identity, each with its proof and the time of its next check.
+
+Rule: a setting is written only with its identity; a claimed one is not claimed again before its lease ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
+from mailseal.core.keys import KeyRef
+from mailseal.core.lifecycle import DkimStatus, ErrorType, Evidence, Proof
+from mailseal.core.observations import SoaRecord
+from mailseal.core.stored import DueCheck
+from mailseal.store.engine import (
+    Execute,
+    Row,
+    Value,
+    duration_from_ms,
+    duration_to_ms,
+    from_ms,
+    from_ms_or_null,
+    to_ms,
+    to_ms_or_null,
+)
+
+_EASY, _BYO = "EASY", "BYO"
+
+# settings.load: the live settings of an identity, with their keys' public halves.
+_LOAD = """
+SELECT s.setting_id, s.method, s.bits, s.selector, s.key_id, k.bits, k.spki,
+    s.status, s.since, s.searching_since, s.excused_ms, s.first_match_at, s.negatives, s.missing_ms,
+    s.temporaries, s.temporary_since, s.last_evidence, s.last_checked_at, s.last_success_at, s.error_type,
+    s.soa_primary, s.soa_admin, s.soa_serial, s.soa_minimum, s.negative_until
+FROM settings s LEFT JOIN private_keys k ON k.key_id = s.key_id
+WHERE s.account_id = ? AND s.region = ? AND s.name = ?
+"""
+
+# settings.insert: a setting that is new.
+_INSERT = """
+INSERT INTO settings (setting_id, account_id, region, name, method, bits, selector, key_id,
+    status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms,
+    temporaries, temporary_since, last_evidence, last_checked_at, last_success_at, error_type,
+    soa_primary, soa_admin, soa_serial, soa_minimum, negative_until, claim_at, is_leased)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+"""
+
+# settings.update: how far a setting's proof has come; what it asks for never changes.
+_UPDATE = """
+UPDATE settings SET
+    status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
+    missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
+    last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
+    negative_until = ?
+WHERE setting_id = ? RETURNING setting_id
+"""
+
+# settings.set_due: when the next check is due; a lease on the setting ends.
+_SET_DUE = "UPDATE settings SET claim_at = ?, is_leased = 0 WHERE setting_id = ?"
+
+# settings.end: the settings of an identity that are no longer alive go, their evidence with them.
+_END_OTHERS = """
+DELETE FROM settings WHERE account_id = ? AND region = ? AND name = ? AND setting_id NOT IN (?, ?)
+"""
+
+# settings.claim: those that are due, oldest first, under a lease.
+_CLAIM = """
+UPDATE settings SET claim_at = ?, is_leased = 1 WHERE setting_id IN (
+    SELECT setting_id FROM settings WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+) RETURNING account_id, region, name, setting_id
+"""
+
+# settings.hasten: the live settings of an identity are due then at the latest; leased ones are on their way.
+_HASTEN = """
+UPDATE settings SET claim_at = ? WHERE account_id = ? AND region = ? AND name = ? AND is_leased = 0
+AND (claim_at IS NULL OR claim_at > ?)
+"""
+
+
+class Settings:
+    """The table settings."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def load(self, account_id: str, region: str, name: str) -> Mapping[str, Setting]:
+        """The live settings of an identity, by their ids."""
+        rows = self._execute(_LOAD, (account_id, region, name))
+        return {row[0]: _setting(row) for row in rows}
+
+    def save(self, identity: Identity, due: Mapping[str, datetime | None]) -> None:
+        """Writes the identity's settings and ends all others it had.
+
+        A setting that `due` does not name keeps the time of its next check and its lease.
+        """
+        place = (identity.account_id, identity.region, identity.name)
+        settings = identity.settings
+        for setting in settings:
+            self._put(place, setting, due)
+        self._execute(_END_OTHERS, (*place, settings[0].setting_id, settings[-1].setting_id))
+
+    def _put(self, place: tuple[str, str, str], setting: Setting, due: Mapping[str, datetime | None]) -> None:
+        moment = to_ms_or_null(due.get(setting.setting_id))
+        proof = _proof_values(setting.proof)
+        if not self._execute(_UPDATE, (*proof, setting.setting_id)):
+            method = _method_values(setting)
+            self._execute(_INSERT, (setting.setting_id, *place, *method, *proof, moment))
+        elif setting.setting_id in due:
+            self._execute(_SET_DUE, (moment, setting.setting_id))
+
+    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueCheck]:
+        """The settings that are due for a check, claimed until the lease ends."""
+        rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
+        return [DueCheck(account, region, name, id_, lease_until) for account, region, name, id_ in rows]
+
+    def hasten(self, account_id: str, region: str, name: str, at: datetime) -> None:
+        """Makes the settings of an identity due at `at` at the latest, save those being checked just now."""
+        self._execute(_HASTEN, (to_ms(at), account_id, region, name, to_ms(at)))
+
+
+def _setting(row: Row) -> Setting:
+    setting_id, method, bits, selector, key_id, key_bits, spki, *proof = row
+    if method == _EASY:
+        return Setting(setting_id, EasyDkim(bits), _proof(proof))
+    return Setting(setting_id, ByoDkim(selector, KeyRef(key_id, key_bits, spki)), _proof(proof))
+
+
+def _method_values(setting: Setting) -> tuple[Value, ...]:
+    match setting.method:
+        case EasyDkim(bits=bits):
+            return _EASY, bits, None, None
+        case ByoDkim(selector=selector, key=key):
+            return _BYO, None, selector, key.key_id
+
+
+def _proof(values: Row | list[Any]) -> Proof:
+    status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms, *later = values
+    temporaries, temporary_since, evidence, last_checked_at, last_success_at, error_type, *answer = later
+    primary, admin, serial, minimum, negative_until = answer
+    return Proof(
+        status=DkimStatus(status),
+        since=from_ms(since),
+        searching_since=from_ms(searching_since),
+        excused=duration_from_ms(excused_ms),
+        first_match_at=from_ms_or_null(first_match_at),
+        negatives=negatives,
+        missing_for=duration_from_ms(missing_ms),
+        temporaries=temporaries,
+        temporary_since=from_ms_or_null(temporary_since),
+        last_evidence=None if evidence is None else Evidence(evidence),
+        last_checked_at=from_ms_or_null(last_checked_at),
+        last_success_at=from_ms_or_null(last_success_at),
+        error_type=None if error_type is None else ErrorType(error_type),
+        soa=None if primary is None else SoaRecord(primary, admin, serial, minimum),
+        negative_until=from_ms_or_null(negative_until),
+    )
+
+
+def _proof_values(proof: Proof) -> tuple[Value, ...]:
+    soa = proof.soa
+    return (
+        *(proof.status, to_ms(proof.since), to_ms(proof.searching_since), duration_to_ms(proof.excused)),
+        *(to_ms_or_null(proof.first_match_at), proof.negatives, duration_to_ms(proof.missing_for)),
+        *(proof.temporaries, to_ms_or_null(proof.temporary_since), proof.last_evidence),
+        *(to_ms_or_null(proof.last_checked_at), to_ms_or_null(proof.last_success_at), proof.error_type),
+        *((None, None, None, None) if soa is None else (soa.primary, soa.admin, soa.serial, soa.minimum)),
+        to_ms_or_null(proof.negative_until),
+    )

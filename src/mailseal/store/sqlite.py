@@ -1,0 +1,190 @@
+"""The database on SQLite: one file, one process, one writer, and readers beside it.
+
+Rule: every connection is opened by `_connect` and says back what it was told: WAL, synchronous=FULL,
+foreign keys, secure_delete. The file is never opened by Python's own sqlite3 (two copies of SQLite in one
+process break each other's locks).
+References: docs/decisions/0001-apsw-and-units.md; sqlite.org/pragma.html.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from mailseal.core.rotation import Answer
+from mailseal.core.startup import StartRefused
+from mailseal.store.engine import Execute, Row, Value
+from mailseal.store.lock import LockFile, take_lock
+from mailseal.store.migrate import migrate, shipped
+from mailseal.store.transaction import Transaction
+from mailseal.store.writer import Writer
+
+T = TypeVar("T")
+
+_BUSY_MS = 5000
+_STATEMENTS = 256
+
+# What every connection is told, and what it has to say when asked.
+_SETTINGS = (
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("foreign_keys", "ON", 1),
+    ("secure_delete", "ON", 1),
+    ("trusted_schema", "OFF", 0),
+    ("temp_store", "MEMORY", 2),
+    ("cache_size", "-16000", -16000),
+)
+
+
+def _connect(path: Path) -> apsw.Connection:
+    """A connection that was told our settings and has them; raises StartRefused where it has not."""
+    connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+    connection.set_busy_timeout(_BUSY_MS)
+    for name, wanted, expected in _SETTINGS:
+        connection.execute(f"PRAGMA {name} = {wanted}").fetchall()
+        has = connection.execute(f"PRAGMA {name}").fetchall()[0][0]
+        if has != expected:
+            connection.close()
+            raise StartRefused(
+                f"{path} cannot be opened as Mailseal needs it",
+                why=f"SQLite answers {has} where {name} has to be {expected}",
+                do="put the database on a local disk; nothing was read or changed",
+            )
+    return connection
+
+
+def execute_on(connection: apsw.Connection) -> Execute:
+    """How the tables run a statement on this connection."""
+
+    def execute(statement: str, values: Sequence[Value] = (), /) -> Sequence[Row]:
+        return connection.execute(statement, values).fetchall()
+
+    return execute
+
+
+class ServedZones:
+    """What the name server answers from: single look-ups on the event loop's thread, microseconds each."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._zone = transaction.zone
+        self._generation = 0
+
+    def look_up(self, zone: str, owner: str) -> Answer | None:
+        """What an owner name serves, or None where there is no such name in the zone."""
+        return self._zone.look_up(zone, owner)
+
+    def zone_serial(self, zone: str) -> int:
+        """The serial of what is served now."""
+        return self._zone.serial(zone)
+
+    def generation(self) -> int:
+        """A number that is another one after anything served has changed."""
+        return self._generation
+
+    def advance(self) -> None:
+        """Takes notice that what is served has changed."""
+        self._generation += 1
+
+
+class SqliteStore:
+    """The database (`Store` in service/world.py, by shape); belongs to one event loop."""
+
+    def __init__(self, path: Path, lock: LockFile, on_stop: Callable[[str], None]) -> None:
+        self.path = path
+        self._lock = lock
+        self._writing = _connect(path)
+        self._reading = _connect(path)
+        self._reading.execute("PRAGMA query_only = ON")
+        self._reader = Transaction(execute_on(self._reading))
+        self.served = ServedZones(self._reader)
+        self._writer = Writer(
+            self._writing, execute_on(self._writing), on_commit=self._after_commit, on_stop=on_stop
+        )
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="mailseal-long-read")
+        self._aside_connection: apsw.Connection | None = None
+
+    @classmethod
+    def open(
+        cls, path: Path, *, holder: str = "mailseal serve", on_stop: Callable[[str], None] | None = None
+    ) -> SqliteStore:
+        """The database in that file, made if it is not there, its schema brought up to date.
+
+        Raises StartRefused, DatabaseInUse where another process has it open; `holder` is how this process is
+        named to others then. `on_stop` is called once, after an I/O error has made writing impossible.
+        """
+        path = path.absolute()
+        if not path.parent.is_dir():
+            raise StartRefused(
+                f"the folder {path.parent} does not exist",
+                why="the database is to lie in it",
+                do="make it, readable by the user that runs Mailseal only",
+            )
+        lock = take_lock(path, holder)
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            prepare(path)
+            return cls(path, lock, on_stop or _ignore)
+        except BaseException:
+            lock.release()
+            raise
+
+    async def read(self, unit: Callable[[Transaction], T]) -> T:
+        """What a short unit finds in one consistent state; runs at once, on the event loop's thread."""
+        return _read(self._reading, self._reader, unit)
+
+    async def read_long(self, unit: Callable[[Transaction], T]) -> T:
+        """The same for a unit that takes long (whole lists, counts): in a thread, on its own connection."""
+        return await asyncio.get_running_loop().run_in_executor(self._aside, self._read_aside, unit)
+
+    async def write(self, unit: Callable[[Transaction], T]) -> T:
+        """What the unit returned, after its changes are durable; the unit may be run more than once."""
+        result: T = await self._writer.write(unit)
+        return result
+
+    async def close(self) -> None:
+        """Waits for what was handed over, then closes the file and gives the lock back."""
+        await self._writer.close()
+        self._aside.shutdown()
+        for connection in (self._aside_connection, self._reading, self._writing):
+            if connection is not None:
+                connection.close()
+        self._lock.release()
+
+    def _read_aside(self, unit: Callable[[Transaction], T]) -> T:
+        if self._aside_connection is None:
+            self._aside_connection = _connect(self.path)
+            self._aside_connection.execute("PRAGMA query_only = ON")
+        connection = self._aside_connection
+        return _read(connection, Transaction(execute_on(connection)), unit)
+
+    def _after_commit(self, transaction: Transaction) -> None:
+        if transaction.zone.is_changed:
+            transaction.zone.is_changed = False
+            self.served.advance()
+
+
+def prepare(path: Path) -> None:
+    """Brings the schema of a database up to date; raises StartRefused where it is not ours."""
+    connection = _connect(path)
+    try:
+        migrate(connection, shipped())
+    finally:
+        connection.close()
+
+
+def _read(connection: apsw.Connection, transaction: Transaction, unit: Callable[[Transaction], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return unit(transaction)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _ignore(reason: str) -> None:
+    """Nobody asked to be told."""

@@ -1,0 +1,32 @@
+"""One transaction, cut by what is stored.
+
+Rule: holds nothing of its own; made once for a connection and used again by each transaction on it.
+"""
+
+from __future__ import annotations
+
+from mailseal.store.access import AccessKeys
+from mailseal.store.answers import Answers
+from mailseal.store.engine import Execute
+from mailseal.store.events import Events, EvidenceReports
+from mailseal.store.identities import Identities
+from mailseal.store.installation import Installation
+from mailseal.store.keys import Keys
+from mailseal.store.settings import Settings
+from mailseal.store.slots import SlotRows
+from mailseal.store.zone import Zone
+
+
+class Transaction:
+    """The tables as one transaction sees them (`Tx` in service/world.py, by shape)."""
+
+    def __init__(self, execute: Execute) -> None:
+        self.keys = Keys(execute)
+        self.zone = Zone(execute)
+        self.slots = SlotRows(execute, self.keys, self.zone)
+        self.identities = Identities(execute, Settings(execute), self.slots)
+        self.events = Events(execute)
+        self.evidence = EvidenceReports(execute)
+        self.access_keys = AccessKeys(execute)
+        self.installation = Installation(execute)
+        self.answers = Answers(execute)
