@@ -225,9 +225,13 @@ def _blob(value: Any, path: str, violations: Violations) -> bytes:
     if not isinstance(value, str):
         raise _wrong(value, "a Blob")
     try:
-        return binascii.a2b_base64(value, strict_mode=True) if value else b""
+        content = binascii.a2b_base64(value, strict_mode=True) if value else b""
     except ValueError:
         raise SerializationFailed(f"The member '{path}' is not base64.") from None
+    # Strict mode still lets a padding character too many pass.
+    if len(value) % 4:
+        raise SerializationFailed(f"The member '{path}' is not base64.")
+    return content
 
 
 def _list(shape: ListOf) -> Check:
