@@ -1,0 +1,166 @@
+"""SendEmail's content as RFC 5322 bytes, composed here or completed.
+
+Rule: date, message id and boundary come from outside; no text of the caller's begins a header field, and the
+finished header is counted to prove it.
+References: RFC 5322 §3.6, RFC 2045 §3, RFC 2046 §5.1.4, RFC 2047 §5, AWS SESv2 Message, AWS SESv2 RawMessage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mailseal.core.addresses import Mailbox, parse_mailbox_list, quoted_string
+from mailseal.core.commands import Recipients, SimpleMessage, TextContent
+from mailseal.core.encoding import (
+    check_header_text,
+    encode_body,
+    encode_text,
+    encoded_words,
+    folded,
+    header_field,
+    known_charset,
+)
+from mailseal.dkim.message import MessageRefused, parse_message, with_final_crlf
+
+_OURS = frozenset(
+    (
+        "from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version", "return-path",
+    )
+)  # fmt: skip
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,126}\Z")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
+
+
+def compose_simple(
+    content: SimpleMessage,
+    *,
+    from_address: str,
+    destination: Recipients,
+    reply_to: Sequence[str],
+    date: str,
+    message_id: str,
+    boundary: str,
+) -> bytes:
+    """The message, 7-bit and ending in CRLF; raises MessageRefused or AddressRefused.
+
+    Bcc stays out of it. Attachments will be further parts beside the body, under a boundary of their own.
+    """
+    fields = [
+        _address_field("From", (from_address,)),
+        _address_field("To", destination.to),
+        _address_field("Cc", destination.cc),
+        _address_field("Reply-To", reply_to),
+        header_field("Subject", content.subject.data, known_charset(content.subject.charset)),
+        header_field("Date", date),
+        header_field("Message-ID", message_id),
+        *[_custom_field(name, value) for name, value in content.headers],
+        b"MIME-Version: 1.0\r\n",
+    ]
+    part_fields, body = _body(content, boundary)
+    fields = [each for each in (*fields, *part_fields) if each]
+    raw = b"".join(fields) + b"\r\n" + body
+    if len(parse_message(raw).fields) != len(fields):
+        raise MessageRefused("header_injection", "A header value would begin another header field.")
+    return raw
+
+
+def complete_raw(raw: bytes, *, date: str, message_id: str) -> bytes:
+    """The caller's message with what submission owes it: Date, Message-ID and, beside a Content-Type,
+    MIME-Version where they are missing, no Bcc, a last line that ends. Raises MessageRefused.
+
+    A message without any CR is taken for one with the line ends of Unix, as SES takes it, and each LF becomes
+    CRLF; a mixture is refused. Octets above 127 in the body stay as they are.
+    """
+    if b"\r" not in raw:
+        raw = raw.replace(b"\n", b"\r\n")
+    message = parse_message(with_final_crlf(raw))
+    present = {field.name.lower() for field in message.fields}
+    added = []
+    if b"date" not in present:
+        added.append(header_field("Date", date))
+    if b"message-id" not in present:
+        added.append(header_field("Message-ID", message_id))
+    if b"content-type" in present and b"mime-version" not in present:
+        added.append(b"MIME-Version: 1.0\r\n")
+    if not added and b"bcc" not in present:
+        return message.raw
+    kept = [field.raw for field in message.fields if field.name.lower() != b"bcc"]
+    return b"".join((*kept, *added, b"\r\n", message.body))
+
+
+def _address_field(name: str, written: Sequence[str]) -> bytes:
+    """The field with these mailboxes, or nothing where there are none."""
+    for text in written:
+        check_header_text(text, f"An address in {name}")
+    boxes = [box for text in written for box in parse_mailbox_list(text)]
+    if not boxes:
+        return b""
+    tokens: list[str] = []
+    for box in boxes:
+        tokens += [*_mailbox_tokens(box), ","]
+    tokens.pop()
+    return folded(name, _with_blanks(tokens))
+
+
+def _mailbox_tokens(box: Mailbox) -> list[str]:
+    """What stands in the field for a mailbox; lines may be broken between the tokens."""
+    if not box.display:
+        return [str(box)]
+    check_header_text(box.display, "A display name")
+    if not box.display.isascii():
+        return [*encoded_words(box.display, taken=len("Reply-To: ")).split(" "), f"<{box}>"]
+    if _PHRASE.match(box.display):
+        return [*box.display.split(), f"<{box}>"]
+    if "=?" in box.display:  # an encoded-word means nothing between quotation marks, RFC 2047 §5
+        words = (word if _PHRASE.match(word) else quoted_string(word) for word in box.display.split())
+        return [*words, f"<{box}>"]
+    return [quoted_string(box.display), f"<{box}>"]
+
+
+def _with_blanks(tokens: list[str]) -> list[str]:
+    """The tokens with a blank before each, commas joined to what they follow."""
+    joined: list[str] = []
+    for text in tokens:
+        if text == ",":
+            joined[-1] += ","
+        else:
+            joined.append(" " + text)
+    return joined
+
+
+def _custom_field(name: str, value: str) -> bytes:
+    if not _FIELD_NAME.match(name):
+        raise MessageRefused("header_name", "The name of a header field is not one that RFC 5322 allows.")
+    if name.lower() in _OURS or name.lower().startswith("content-"):
+        raise MessageRefused("header_reserved", f"The header field {name} is set by SendEmail's own members.")
+    return header_field(name, value)
+
+
+def _body(content: SimpleMessage, boundary: str) -> tuple[list[bytes], bytes]:
+    """The header fields that describe the body, and the body: one part, or both as alternatives."""
+    parts = []
+    if content.text is not None:
+        parts.append(_part("plain", content.text, boundary))
+    if content.html is not None:
+        parts.append(_part("html", content.html, boundary))
+    if not parts:
+        raise MessageRefused("no_body", "The message has neither a Text nor an Html body.")
+    if len(parts) == 1:
+        return parts[0]
+    mark = boundary.encode("ascii")
+    described = header_field("Content-Type", f'multipart/alternative; boundary="{boundary}"')
+    body = b""
+    for fields, text in parts:
+        body += b"--%b\r\n%b\r\n%b\r\n" % (mark, b"".join(fields), text)
+    return [described], body + b"--%b--\r\n" % mark
+
+
+def _part(subtype: str, text: TextContent, boundary: str) -> tuple[list[bytes], bytes]:
+    octets = encode_text(text.data, text.charset, "The body")
+    encoding, body = encode_body(octets, avoid=boundary.encode("ascii"))
+    fields = [
+        header_field("Content-Type", f"text/{subtype}; charset={text.charset}"),
+        header_field("Content-Transfer-Encoding", encoding),
+    ]
+    return fields, body
