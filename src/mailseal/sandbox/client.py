@@ -17,7 +17,15 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION
-from mailseal.sesv2.sigv4 import Claim, Headers, Target, canonical_request, derive_key, string_to_sign
+from mailseal.sesv2.sigv4 import (
+    ALGORITHM,
+    Claim,
+    Headers,
+    Target,
+    canonical_request,
+    derive_key,
+    string_to_sign,
+)
 
 NATIVE = "/mailseal/v1"
 _TIMEOUT = 60.0
@@ -91,7 +99,7 @@ class SandboxClient:
 
     def _signed(self, method: str, path: str, question: str, content: bytes, host: str) -> dict[str, str]:
         time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        names = ("content-type", "host", "x-amz-date")
+        names = (b"content-type", b"host", b"x-amz-date")
         headers: Headers = [
             (b"content-type", b"application/json"),
             (b"host", host.encode()),
@@ -102,14 +110,11 @@ class SandboxClient:
         target = Target(method, path.encode(), question.encode())
         text = string_to_sign(claim, canonical_request(target, headers, names, payload_hash))
         derived = derive_key(self.secret, claim.date, self.region)
+        signature = hmac.digest(derived, text, "sha256").hex()
         scope = f"{self.access_key_id}/{claim.date}/{self.region}/ses/aws4_request"
-        return {
-            "content-type": "application/json",
-            "host": host,
-            "x-amz-date": time,
-            "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={';'.join(names)}, "
-            f"Signature={hmac.digest(derived, text, 'sha256').hex()}",
-        }
+        signed = b";".join(names).decode()
+        proof = f"{ALGORITHM} Credential={scope}, SignedHeaders={signed}, Signature={signature}"
+        return {name.decode(): value.decode() for name, value in headers} | {"authorization": proof}
 
 
 def _refusal(answer: Answer) -> SandboxRefusal:

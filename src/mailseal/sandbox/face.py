@@ -23,9 +23,10 @@ from mailseal.sandbox.customers import Customers
 from mailseal.sandbox.mailbox import ENVELOPES, Kept, describe, find_mail, list_mail
 from mailseal.sandbox.settings import DurationError, SandboxSettings, environment, parse_duration
 from mailseal.sandbox.travel import Settle, travel
-from mailseal.service.world import World
+from mailseal.service.world import IdentityQuery, World
 
 MOST_MAILS = 100
+MOST_CHANGES = 1000
 LONGEST_JOURNEY = timedelta(days=3650)
 Json = dict[str, Any]
 
@@ -131,6 +132,7 @@ async def show_clock(sandbox: Sandbox, call: Call) -> Json:
 async def advance_clock(sandbox: Sandbox, call: Call) -> Json:
     """Moves the clock forward; all that would have happened meanwhile has happened when this answers."""
     by = _duration(call.body)
+    before = await _statuses(sandbox.world, call.who)
     async with sandbox.travelling:
         try:
             journey = await travel(sandbox.world, sandbox.clock, sandbox.clock.now() + by, sandbox.settle)
@@ -144,13 +146,22 @@ async def advance_clock(sandbox: Sandbox, call: Call) -> Json:
         "arrived_at": _stamp(journey.arrived_at),
         "steps": journey.steps,
         "changes": [
-            {"identity": one.name, "before": one.before, "after": one.after} for one in journey.changes
+            {"identity": name, "before": before[name], "after": status}
+            for name, status in (await _statuses(sandbox.world, call.who)).items()
+            if name in before and before[name] != status
         ],
     }
 
 
+async def _statuses(world: World, who: Principal) -> dict[str, str]:
+    """The status of each of an account's identities."""
+    query = IdentityQuery(who.account_id, who.region, limit=MOST_CHANGES)
+    rows = await world.store.read(lambda tx: tuple(tx.identities.list(query)))
+    return {row.name: row.status.value for row in rows}
+
+
 async def list_mailbox(sandbox: Sandbox, call: Call) -> Json:
-    """The newest messages with the worth of their signatures; `after` gives those since a message."""
+    """The newest messages; `after` gives those since a message, `dkim=no` leaves signatures unjudged."""
     mails = await asyncio.to_thread(list_mail, sandbox.settings.mailbox)
     after = call.query.get("after")
     if after:
@@ -160,7 +171,7 @@ async def list_mailbox(sandbox: Sandbox, call: Call) -> Json:
         mails = mails[place + 1 :]
     shown = mails[-MOST_MAILS:]
     return {
-        "items": [await _described(sandbox, kept) for kept in shown],
+        "items": [await _described(sandbox, kept, judged=call.query.get("dkim") != "no") for kept in shown],
         "count": len(mails),
         "next": None,
     }
@@ -177,9 +188,10 @@ async def show_mail(sandbox: Sandbox, call: Call) -> Json | bytes:
     return await _described(sandbox, kept)
 
 
-async def _described(sandbox: Sandbox, kept: Kept) -> Json:
+async def _described(sandbox: Sandbox, kept: Kept, *, judged: bool = True) -> Json:
     world = sandbox.world
-    return await describe(sandbox.settings.mailbox, kept, world.resolver, world.clock.real_now())
+    resolver = world.resolver if judged else None
+    return await describe(sandbox.settings.mailbox, kept, resolver, world.clock.real_now())
 
 
 async def show_environment(sandbox: Sandbox, call: Call) -> Json:

@@ -99,10 +99,10 @@ def _key_answer(seen: Observation) -> KeyAnswer:
     return NoKey.UNAVAILABLE
 
 
-async def describe(mailbox: Path, kept: Kept, resolver: Resolver, now: datetime) -> dict[str, object]:
-    """One message as the native API shows it; text from outside is escaped."""
+async def describe(mailbox: Path, kept: Kept, resolver: Resolver | None, now: datetime) -> dict[str, object]:
+    """One message as the native API shows it, foreign text escaped; no resolver: nothing is judged."""
     raw = await asyncio.to_thread(kept.path.read_bytes)
-    found = await verifications(raw, resolver, now)
+    found = await verifications(raw, resolver, now) if resolver else ()
     try:
         message: Message | None = parse_message(raw)
     except MessageRefused:
