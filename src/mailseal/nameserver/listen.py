@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from mailseal.nameserver.answer import failure
@@ -23,10 +24,19 @@ _BATCH = 64
 """Datagrams answered in one turn of the event loop: more would make the other listeners wait."""
 _RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 _LARGEST_DATAGRAM = 4096
-_STREAMS_AT_MOST = 256
-_STREAM_IDLE_S = 5.0
-_QUERIES_A_STREAM = 1000
 _BIND_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What TCP clients may take."""
+
+    at_most: int = 256
+    idle_s: float = 5.0
+    queries_each: int = 1000
+
+
+_LIMITS = StreamLimits()
 
 
 class _FaultLog:
@@ -53,7 +63,8 @@ class _FaultLog:
 class RunningNameServer:
     """The open listeners; `addresses` are those really bound, which matters where port 0 was asked for."""
 
-    def __init__(self, answers: CachedAnswers) -> None:
+    def __init__(self, answers: CachedAnswers, limits: StreamLimits) -> None:
+        self._limits = limits
         self._answers = answers
         self._closing: list[Callable[[], None]] = []
         self._streams: dict[asyncio.Task[None], None] = {}
@@ -115,13 +126,13 @@ class RunningNameServer:
     async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._streams) >= _STREAMS_AT_MOST:
+        if len(self._streams) >= self._limits.at_most:
             # The one that said nothing for longest makes room, so that idle clients can't lock others out.
             next(iter(self._streams)).cancel()
         self._streams[task] = None
         try:
-            for _ in range(_QUERIES_A_STREAM):
-                async with asyncio.timeout(_STREAM_IDLE_S):
+            for _ in range(self._limits.queries_each):
+                async with asyncio.timeout(self._limits.idle_s):
                     message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
                     response = self._respond(message, self._answers.for_stream)
                     if response is None:
@@ -138,10 +149,14 @@ class RunningNameServer:
 
 
 async def start_name_server(
-    listen: Sequence[tuple[str, int]], zones: Sequence[Zone], source: ZoneSource
+    listen: Sequence[tuple[str, int]],
+    zones: Sequence[Zone],
+    source: ZoneSource,
+    *,
+    limits: StreamLimits = _LIMITS,
 ) -> RunningNameServer:
     """A name server that answers for `zones` on each address of `listen`; OSError where one is taken."""
-    running = RunningNameServer(CachedAnswers(zones, source.generation))
+    running = RunningNameServer(CachedAnswers(zones, source.generation), limits)
     try:
         for host, port in listen:
             await running.open(host, port)
@@ -166,7 +181,7 @@ def bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             listener.bind((host, port))
             datagrams.bind((host, listener.getsockname()[1]))
-            listener.listen(_STREAMS_AT_MOST)
+            listener.listen()
             return datagrams, listener
         except OSError:
             listener.close()

@@ -8,6 +8,7 @@ References: RFC 1034 §4.2.1 (zone cuts), RFC 2308 §2, RFC 4035 §3.2.2 (CD), R
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from mailseal.core.observations import (
     RecordType,
     Stage,
 )
-from mailseal.resolver.exchange import Budget, NoAnswer, Server, ask
+from mailseal.resolver.exchange import TRIES_S, Budget, NoAnswer, Server, ask
 from mailseal.resolver.reading import (
     SERVFAIL,
     is_bogus,
@@ -79,14 +80,21 @@ class DnsResolver:
         authorities: bool = True,
         allow_networks: Sequence[str] = (),
         port: int = 53,
+        tries_s: Sequence[float] = TRIES_S,
     ) -> None:
-        """`vantages` as `udp://192.0.2.53:53`; the last two arguments are for sandboxes and tests alone."""
+        """`vantages` as `udp://192.0.2.53:53`; `allow_networks` and `port` are for sandboxes and tests."""
         self._gate = asyncio.Semaphore(_SOCKETS_AT_MOST)
-        self._vantages = tuple(_Vantage(v, _parse_vantage(v, self._gate)) for v in vantages)
+        self._tries_s = tuple(tries_s)
+        self._vantages = tuple(
+            _Vantage(v, self._server(*_parse_vantage(v), recursion=True)) for v in vantages
+        )
         self._ask_authorities = authorities
         self._lifted = parse_networks(allow_networks)
         self._port = port
         self._addresses: dict[str, tuple[float, tuple[str, ...]]] = {}
+
+    def _server(self, host: str, port: int, *, recursion: bool) -> Server:
+        return Server(host, port, recursion, self._gate, self._tries_s)
 
     async def ask_vantages(self, questions: Sequence[Question]) -> tuple[Observation, ...]:
         """One observation for each vantage and question."""
@@ -159,7 +167,7 @@ class DnsResolver:
     def _admit(self, name: str, address: str, found: list[_Authority], left_out: list[str]) -> None:
         refused = why_refused(address, self._lifted)
         if refused is None:
-            found.append(_Authority(name, Server(address, self._port, recursion=False, gate=self._gate)))
+            found.append(_Authority(name, self._server(address, self._port, recursion=False)))
         else:
             left_out.append(f"{name} {address} is not asked: a special address ({refused})")
 
@@ -287,9 +295,9 @@ def _since(started: float) -> int:
     return round((asyncio.get_running_loop().time() - started) * 1000)
 
 
-def _parse_vantage(spelling: str, gate: asyncio.Semaphore) -> Server:
-    """The server of `udp://address:port`; ValueError where it is written otherwise."""
+def _parse_vantage(spelling: str) -> tuple[str, int]:
+    """Address and port of `udp://address:port`; ValueError where it is written otherwise."""
     parts = urlsplit(spelling)
     if parts.scheme != "udp" or not parts.hostname or parts.path or parts.query:
         raise ValueError(f"a vantage is written udp://address:port, not {spelling!r}")
-    return Server(parts.hostname, parts.port or 53, recursion=True, gate=gate)
+    return str(ipaddress.ip_address(parts.hostname)), parts.port or 53

@@ -26,7 +26,7 @@ from mailseal.resolver.wire import (
 )
 
 TRIES_S = (1.0, 2.0, 2.0)
-"""How long each of the three datagrams may wait for its answer: 5 s in all."""
+"""How long each of the three datagrams may wait for its answer; all of it together for a stream."""
 _LARGEST_DATAGRAM = 4096
 _LARGEST_STREAMED = 16 * 1024
 
@@ -61,6 +61,7 @@ class Server:
     recursion: bool
     gate: asyncio.Semaphore = field(repr=False, compare=False)
     """Bounds how many sockets are open at once."""
+    tries_s: tuple[float, ...] = TRIES_S
 
 
 async def ask(
@@ -100,10 +101,11 @@ class _Exchange:
 
     async def by_datagram(self) -> Response:
         reason = ""
-        for number, wait_s in enumerate(TRIES_S):
+        last = len(self._server.tries_s) - 1
+        for number, wait_s in enumerate(self._server.tries_s):
             self._budget.spend()
             # Some servers answer in lower case whatever they were asked: the last try lets them.
-            query = self._format_query(mixed_case=number < len(TRIES_S) - 1)
+            query = self._format_query(mixed_case=number < last)
             datagrams = _Datagrams(self._server, query)
             try:
                 return await datagrams.answer(wait_s)
@@ -117,10 +119,10 @@ class _Exchange:
         self._budget.spend()
         query = self._format_query(mixed_case=True)
         try:
-            async with asyncio.timeout(sum(TRIES_S)):
+            async with asyncio.timeout(sum(self._server.tries_s)):
                 message = await self._stream(query)
         except TimeoutError:
-            raise NoAnswer("the answer did not fit a datagram, and over TCP none came within 5 s") from None
+            raise NoAnswer("the answer did not fit a datagram, and over TCP none came in time") from None
         except (OSError, asyncio.IncompleteReadError):
             raise NoAnswer("the answer did not fit a datagram, and TCP failed") from None
         if not is_reply_to(message, query):
@@ -177,7 +179,7 @@ class _Datagrams:
         self._socket.close()
 
     def _too_late(self, wait_s: float) -> None:
-        self._fail(self._ignored or f"no answer within {wait_s:.0f} s")
+        self._fail(self._ignored or f"no answer within {wait_s:g} s")
 
     def _fail(self, reason: str) -> None:
         if not self._answer.done():

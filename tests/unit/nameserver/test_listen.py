@@ -11,17 +11,18 @@ import dns.message
 import dns.rcode
 import pytest
 
-from mailseal.nameserver import listen
-from mailseal.nameserver.listen import RunningNameServer, start_name_server
+from mailseal.nameserver.listen import RunningNameServer, StreamLimits, start_name_server
 from tests.unit.nameserver.zones import APEX, LONG_KEY, WrittenSource, written_zone
 
 Story = Callable[[RunningNameServer, WrittenSource], Coroutine[Any, Any, None]]
 
 
-def tell(story: Story, *hosts: str) -> None:
+def tell(story: Story, *hosts: str, limits: StreamLimits | None = None) -> None:
     async def run() -> None:
         zone, source = written_zone()
-        running = await start_name_server([(host, 0) for host in hosts or ("127.0.0.1",)], [zone], source)
+        running = await start_name_server(
+            [(host, 0) for host in hosts or ("127.0.0.1",)], [zone], source, limits=limits or StreamLimits()
+        )
         try:
             await story(running, source)
         finally:
@@ -98,21 +99,17 @@ def test_several_queries_share_a_stream_and_are_answered_in_order() -> None:
     tell(story)
 
 
-def test_a_stream_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "_STREAM_IDLE_S", 0.05)
-
+def test_a_stream_that_says_nothing_is_closed() -> None:
     async def story(running: RunningNameServer, _: WrittenSource) -> None:
         reader, writer = await asyncio.open_connection(*running.addresses[0])
         writer.write(b"\0")
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
 
-    tell(story)
+    tell(story, limits=StreamLimits(idle_s=0.05))
 
 
-def test_silent_streams_cannot_lock_out_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "_STREAMS_AT_MOST", 4)
-
+def test_silent_streams_cannot_lock_out_one_that_asks() -> None:
     async def story(running: RunningNameServer, _: WrittenSource) -> None:
         host, port = running.addresses[0]
         silent = [await asyncio.open_connection(host, port) for _ in range(12)]
@@ -122,7 +119,7 @@ def test_silent_streams_cannot_lock_out_one_that_asks(monkeypatch: pytest.Monkey
         for _, writer in silent:
             writer.close()
 
-    tell(story)
+    tell(story, limits=StreamLimits(at_most=4))
 
 
 def test_a_taken_address_is_an_error_and_leaves_nothing_open() -> None:
