@@ -36,7 +36,12 @@ _DATE = re.compile(r"[0-9]{8}\Z")
 _TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z\Z")
 _REGION = re.compile(r"[a-z0-9-]{1,64}\Z")
 _HEX256 = re.compile(r"[0-9a-f]{64}\Z")
-_SIGNED_HEADERS = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*\Z")
+_SIGNED_HEADERS = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*\Z")
+# What every SDK writes, in one look; whatever does not fit is taken apart and told what it lacks.
+_USUAL = re.compile(
+    rb"AWS4-HMAC-SHA256 Credential=([A-Za-z0-9_.+=@-]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([a-z0-9-]{1,64})"
+    rb"/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})\Z"
+)
 _UNRESERVED_PATH = re.compile(rb"[A-Za-z0-9/_.~-]*\Z")
 _QUERY_CREDENTIALS = frozenset(
     {b"x-amz-algorithm", b"x-amz-credential", b"x-amz-signature", b"x-amz-security-token", b"awsaccesskeyid"}
@@ -63,7 +68,7 @@ class Claim:
     date: str
     region: str
     service: str
-    signed_headers: tuple[str, ...]
+    signed_headers: tuple[bytes, ...]
     signature: str
     time: str
     payload_hash: str | None
@@ -76,11 +81,8 @@ def parse_claim(headers: Headers, query: bytes) -> Claim:
         raise IncompleteSignature("Credentials in the query string are not accepted: use the header.")
     if b"authorization" not in found:
         raise MissingAuthenticationToken("Missing Authentication Token")
-    parts = _authorization_parts(found[b"authorization"])
-    key_id, date, region, service = _scope(parts["Credential"])
-    names = _signed_headers(parts["SignedHeaders"], headers)
-    if not _HEX256.match(parts["Signature"]):
-        raise IncompleteSignature(_FORM)
+    key_id, date, region, service, names, signature = _authorization(found[b"authorization"])
+    signed = _signed_headers(names, headers)
     time = _ascii(found.get(b"x-amz-date", b""))
     if not _TIME.match(time):
         raise IncompleteSignature("Authorization header requires an 'X-Amz-Date' header: 20261123T140502Z.")
@@ -90,7 +92,7 @@ def parse_claim(headers: Headers, query: bytes) -> Claim:
             f"'{date}' != '{time[:8]}', from '{time}'."
         )
     payload_hash = _payload_hash(found.get(b"x-amz-content-sha256"))
-    return Claim(key_id, date, region, service, names, parts["Signature"], time, payload_hash)
+    return Claim(key_id, date, region, service, signed, signature, time, payload_hash)
 
 
 def check_service(claim: Claim) -> None:
@@ -101,10 +103,12 @@ def check_service(claim: Claim) -> None:
 
 def check_time(claim: Claim, now: datetime) -> None:
     """Raises RequestExpired unless the request was signed within five minutes of `now`."""
+    text = claim.time
     try:
-        signed_at = datetime.strptime(claim.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        day = datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), tzinfo=UTC)
+        signed_at = day.replace(hour=int(text[9:11]), minute=int(text[11:13]), second=int(text[13:15]))
     except ValueError:
-        raise IncompleteSignature(f"'{claim.time}' is not a time.") from None
+        raise IncompleteSignature(f"'{text}' is not a time.") from None
     present = now.replace(microsecond=0)
     if signed_at < present - GOOD_FOR:
         edge = _basic(present - GOOD_FOR)
@@ -116,9 +120,11 @@ def check_time(claim: Claim, now: datetime) -> None:
         raise RequestExpired(f"{text} ({_basic(present)} + 5 min.)", hint=_CLOCK)
 
 
-def canonical_request(target: Target, headers: Headers, signed: tuple[str, ...], payload_hash: str) -> bytes:
+def canonical_request(
+    target: Target, headers: Headers, signed: tuple[bytes, ...], payload_hash: str
+) -> bytes:
     """The canonical request of AWS SigV4, for every service but S3."""
-    wanted: dict[bytes, list[bytes]] = {name.encode(): [] for name in signed}
+    wanted: dict[bytes, list[bytes]] = {name: [] for name in signed}
     for name, value in headers:
         if name in wanted:
             wanted[name].append(b" ".join(value.split()))
@@ -128,7 +134,7 @@ def canonical_request(target: Target, headers: Headers, signed: tuple[str, ...],
         canonical_query(target.query),
         *[name + b":" + b",".join(values) for name, values in wanted.items()],
         b"",
-        ";".join(signed).encode(),
+        b";".join(signed),
         payload_hash.encode(),
     ]
     return b"\n".join(lines)
@@ -215,6 +221,18 @@ def _has_query_credentials(query: bytes) -> bool:
     return any(unquote_to_bytes(name).lower() in _QUERY_CREDENTIALS for name in names)
 
 
+def _authorization(value: bytes) -> tuple[str, str, str, str, bytes, str]:
+    """(key id, date, region, service, SignedHeaders, signature) of an Authorization header."""
+    usual = _USUAL.match(value)
+    if usual is not None:
+        key_id, date, region, service, names, signature = usual.groups()
+        return key_id.decode(), date.decode(), region.decode(), service.decode(), names, signature.decode()
+    parts = _authorization_parts(value)
+    if not _HEX256.match(parts["Signature"]):
+        raise IncompleteSignature(_FORM)
+    return *_scope(parts["Credential"]), parts["SignedHeaders"].encode(), parts["Signature"]
+
+
 def _authorization_parts(value: bytes) -> dict[str, str]:
     algorithm, _, rest = _ascii(value).strip(" \t").partition(" ")
     if algorithm != ALGORITHM:
@@ -242,17 +260,23 @@ def _scope(credential: str) -> tuple[str, str, str, str]:
     return key_id, date, region, service
 
 
-def _signed_headers(text: str, headers: Headers) -> tuple[str, ...]:
-    names = tuple(text.split(";"))
-    if not _SIGNED_HEADERS.match(text) or list(names) != sorted(set(names)):
+def _signed_headers(text: bytes, headers: Headers) -> tuple[bytes, ...]:
+    names = text.split(b";")
+    if not _SIGNED_HEADERS.match(text) or names != sorted(set(names)):
         raise IncompleteSignature("SignedHeaders must be lower-case names in order, each once, between ';'.")
-    present = {name for name, _ in headers}
-    must = {"host", *(name.decode("latin-1") for name in present if name.startswith(b"x-amz-"))}
-    for name in sorted(must.difference(names)):
-        raise IncompleteSignature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
-    if any(name.encode() not in present for name in names):
+    unsigned = {b"host"}.difference(names)
+    present = set()
+    for name, _ in headers:
+        present.add(name)
+        if name.startswith(b"x-amz-") and name not in names:
+            unsigned.add(name)
+    for name in sorted(unsigned):
+        raise IncompleteSignature(
+            f"'{name.decode('latin-1')}' must be a 'SignedHeader' in the AWS Authorization."
+        )
+    if not present.issuperset(names):
         raise SignatureDoesNotMatch("A header of SignedHeaders is not in the request.")
-    return names
+    return tuple(names)
 
 
 def _payload_hash(value: bytes | None) -> str | None:

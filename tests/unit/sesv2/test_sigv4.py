@@ -33,14 +33,14 @@ def authorization(wire: Wire, old: str, new: str) -> Wire:
 
 
 def at(time: str) -> sigv4.Claim:
-    return sigv4.Claim("A", time[:8], "us-east-1", "ses", ("host",), "0" * 64, time, None)
+    return sigv4.Claim("A", time[:8], "us-east-1", "ses", (b"host",), "0" * 64, time, None)
 
 
 def test_a_claim_says_who_when_where_and_what() -> None:
     wire = signed("GET", GET)
     claim = claim_of(wire)
     assert (claim.access_key_id, claim.region, claim.service) == (KEY_ID, "us-east-1", "ses")
-    assert claim.signed_headers == ("host", "x-amz-date")
+    assert claim.signed_headers == (b"host", b"x-amz-date")
     assert claim.date == claim.time[:8] == f"{wire.time:%Y%m%d}"
 
 
