@@ -69,12 +69,9 @@ def complete_raw(raw: bytes, *, date: str, message_id: str) -> bytes:
     """The caller's message with what submission owes it: Date, Message-ID and, beside a Content-Type,
     MIME-Version where they are missing, no Bcc, a last line that ends. Raises MessageRefused.
 
-    A message without any CR is taken for one with the line ends of Unix, as SES takes it, and each LF becomes
-    CRLF; a mixture is refused. Octets above 127 in the body stay as they are.
+    Line ends are taken as `with_crlf` takes them. Octets above 127 in the body stay as they are.
     """
-    if b"\r" not in raw:
-        raw = raw.replace(b"\n", b"\r\n")
-    message = parse_message(with_final_crlf(raw))
+    message = parse_message(with_crlf(raw))
     present = {field.name.lower() for field in message.fields}
     added = []
     if b"date" not in present:
@@ -87,6 +84,15 @@ def complete_raw(raw: bytes, *, date: str, message_id: str) -> bytes:
         return message.raw
     kept = [field.raw for field in message.fields if field.name.lower() != b"bcc"]
     return b"".join((*kept, *added, b"\r\n", message.body))
+
+
+def with_crlf(raw: bytes) -> bytes:
+    """The message with the line ends of the wire, the last line's too.
+
+    One without any CR is taken for one with the line ends of Unix, as SES takes it, and each LF becomes CRLF;
+    a mixture is left as it is, for `parse_message` to refuse.
+    """
+    return with_final_crlf(raw if b"\r" in raw else raw.replace(b"\n", b"\r\n"))
 
 
 def _address_field(name: str, written: Sequence[str]) -> bytes:

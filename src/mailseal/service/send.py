@@ -8,20 +8,19 @@ References: RFC 6376 §5, RFC 5322 §3.6.2, RFC 5321 §4.2.5; AWS SESv2 SendEmai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
 from mailseal.core.access import Principal
-from mailseal.core.addresses import AddressRefused, Mailbox, from_mailbox, parse_mailbox_list
+from mailseal.core.addresses import AddressRefused, Mailbox, from_mailbox
 from mailseal.core.commands import SendEmail
 from mailseal.core.errors import BadRequest, MessageRejected, Unavailable
 from mailseal.core.identity import Identity
 from mailseal.core.sending import covering_names, identity_to_send_as, signing_key
 from mailseal.dkim.message import Message, MessageRefused, parse_message
 from mailseal.dkim.sign import Signer, sign
-from mailseal.service.composing import Stamp, message_bytes
+from mailseal.service.composing import Stamp, envelope_recipients, message_bytes
 from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, SealedKey, Tx, World
 
 ANSWER_WITHIN = 50.0
@@ -44,14 +43,15 @@ async def send_email(world: World, who: Principal, command: SendEmail, now: date
     real = world.clock.real_now()
     stamp = Stamp(format_datetime(real), f"<{message_id}@{world.hosted_zone}>", f"=_{world.new_id()}")
     try:
-        raw = message_bytes(command, stamp)
-        message = parse_message(raw)
+        recipients = envelope_recipients(command)
+        message = parse_message(message_bytes(command, stamp))
         sender = from_mailbox(message)
-        recipients = _recipients(command, message)
     except (MessageRefused, AddressRefused) as refused:
         raise BadRequest(str(refused)) from None
     if not recipients:
-        raise BadRequest("Missing final '@domain': the message names no recipient.")
+        raise BadRequest(
+            "The message names no recipient.", hint="Name one in Destination or in To, Cc or Bcc."
+        )
     signature = await find_signature(world, who, sender)
     signed = await sign_message(world, signature, message, real)
     envelope = Envelope(command.feedback_to or str(sender), recipients)
@@ -99,17 +99,6 @@ async def sign_message(world: World, signature: Signature, message: Message, at:
     except MessageRefused as refused:
         raise BadRequest(str(refused)) from None
     return fields + bytes(message.raw)
-
-
-def _recipients(command: SendEmail, message: Message) -> tuple[str, ...]:
-    """The envelope's recipients: those of Destination, else those that the message itself names."""
-    if command.destination is not None and command.destination.all():
-        written: Sequence[str] = command.destination.all()
-    else:
-        fields = {b"to", b"cc", b"bcc"}
-        written = [f.value.decode("utf-8") for f in message.fields if f.name.lower() in fields]
-    boxes = [box for text in written for box in parse_mailbox_list(text)]
-    return tuple(dict.fromkeys(str(box) for box in boxes))
 
 
 async def _hand_over(world: World, envelope: Envelope, message: bytes) -> None:

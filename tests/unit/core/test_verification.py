@@ -45,8 +45,6 @@ def alias(record: ExpectedRecord, **members: object) -> Observation:
 def at_authority(
     record: ExpectedRecord, outcome: Outcome, server: str = "ns1", **members: object
 ) -> Observation:
-    record: ExpectedRecord, outcome: Outcome, server: str = "ns1", **members: object
-) -> Observation:
     return observation(
         record.owner,
         outcome=outcome,
