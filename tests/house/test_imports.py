@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "service": DRIVEN,
     "store": DRIVEN,
     "sealing": DRIVEN,
+    "keymaking": DRIVEN,
     "resolver": DRIVEN,
     "smtp": DRIVEN,
     "handoff": DRIVEN,

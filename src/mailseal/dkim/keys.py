@@ -110,7 +110,7 @@ def generate_private_key(bits: int) -> PrivateKey:
     return PrivateKey(rsa.generate_private_key(public_exponent=EXPONENT, key_size=bits))
 
 
-def load_trusted_key(pkcs8: bytes) -> PrivateKey:
+def load_trusted_key(pkcs8: bytes | bytearray) -> PrivateKey:
     """A key that our own authenticated encryption has vouched for: loaded unchecked, in microseconds."""
     key = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):

@@ -1,0 +1,22 @@
+"""Keys at rest: the keyring that seals and signs, and the master key that it stands on."""
+
+from mailseal.sealing.keyring import Keyring, SealBroken
+from mailseal.sealing.masterkey import (
+    MasterKey,
+    MasterKeyRefused,
+    load_master_key,
+    master_key_of,
+    new_master_key,
+    write_master_key,
+)
+
+__all__ = [
+    "Keyring",
+    "MasterKey",
+    "MasterKeyRefused",
+    "SealBroken",
+    "load_master_key",
+    "master_key_of",
+    "new_master_key",
+    "write_master_key",
+]
