@@ -65,7 +65,7 @@ class ChildKeyMaker:
             self._free.put_nowait(child)
 
     async def close(self) -> None:
-        """Ends the children for good; a key that is being made is lost, and so are those that wait for one."""
+        """Ends the children for good; keys that are being made or waited for are lost."""
         self._is_closed = True
         for child in self._children:
             await child.end()
