@@ -2,7 +2,7 @@
 
 Rule: an envelope opens only for the key and the place that it was sealed for; no operation gives a private
 key out, and no text made here holds a byte of one.
-References: docs/decisions/0001-apsw-and-units.md; RFC 8017 §8.2; NIST SP 800-38D (AES-GCM: a nonce is never
+References: docs/decisions/0002-units-and-group-commit.md; RFC 8017 §8.2; NIST SP 800-38D (AES-GCM: a nonce is never
 used twice under one key, and at most 2^32 random ones).
 
     envelope   1 | nonce 12 | wrapped data key 32+16 | nonce 12 | PKCS#8 DER + 16

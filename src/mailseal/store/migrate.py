@@ -1,7 +1,7 @@
 """Brings a database to the schema of this program: numbered SQL files, forward only, all or nothing.
 
 Rule: a file that was applied anywhere never changes again; its checksum is kept and compared.
-References: docs/decisions/0001-apsw-and-units.md.
+References: docs/decisions/0001-sqlite-through-apsw.md.
 """
 
 from __future__ import annotations

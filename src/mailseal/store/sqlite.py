@@ -3,7 +3,7 @@
 Rule: every connection is opened by `_connect` and says back what it was told: WAL, synchronous=FULL,
 foreign keys, secure_delete. The file is never opened by Python's own sqlite3 (two copies of SQLite in one
 process break each other's locks).
-References: docs/decisions/0001-apsw-and-units.md; sqlite.org/pragma.html.
+References: docs/decisions/0001-sqlite-through-apsw.md; sqlite.org/pragma.html.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ disk, has a thread. (Units in a thread give the interpreter's lock away at every
 whole loop turn later.) Where a failure took the whole transaction with it (disk full, out of memory), nobody
 of that batch is answered and its units run again one by one. After an I/O error nothing is tried again: what
 reached the disk is unknown, so the writer stops for good.
-References: docs/decisions/0001-apsw-and-units.md; sqlite.org/lang_transaction.html §3.
+References: docs/decisions/0002-units-and-group-commit.md; sqlite.org/lang_transaction.html §3.
 """
 
 from __future__ import annotations
