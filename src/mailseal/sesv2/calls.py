@@ -24,6 +24,8 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
+from mailseal.service import configure, listing, send
+from mailseal.service.world import World
 from mailseal.sesv2 import answers, shapes
 from mailseal.sesv2.jsontext import parse_json
 from mailseal.sesv2.operations import Operation
@@ -53,6 +55,17 @@ class UseCases(Generic[W]):
     list_identities: Callable[[W, Principal, ListIdentities, datetime], Awaitable[Page]]
     delete_identity: Callable[[W, Principal, str, datetime], Awaitable[None]]
     send_email: Callable[[W, Principal, SendEmail, datetime], Awaitable[str]]
+
+
+SERVICE: UseCases[World] = UseCases(
+    create_identity=configure.create_identity,
+    put_dkim_signing=configure.put_dkim_signing,
+    put_dkim_attributes=configure.put_dkim_attributes,
+    get_identity=configure.get_identity,
+    list_identities=listing.list_identities,
+    delete_identity=configure.delete_identity,
+    send_email=send.send_email,
+)
 
 
 @dataclass(frozen=True, slots=True)

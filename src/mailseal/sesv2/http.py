@@ -14,17 +14,18 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import Refusal
 from mailseal.service import admit
 from mailseal.service.world import World
 from mailseal.sesv2 import intake, sigv4
-from mailseal.sesv2.calls import MUTATING, Asked, UseCases, perform
+from mailseal.sesv2.calls import MUTATING, SERVICE, Asked, UseCases, perform
 from mailseal.sesv2.errors import WireError, wire_error, wire_fault
 from mailseal.sesv2.operations import Operation, Route, route
 from mailseal.sesv2.replays import Replays
+from mailseal.telemetry import Request, Telemetry
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -36,8 +37,8 @@ NATIVE_PATHS = (b"/mailseal/", b"/healthz", b"/readyz")
 
 
 @dataclass(slots=True)
-class Finished:
-    """What the log line of one request says; filled in as it becomes known. No secret gets in here."""
+class _Finished:
+    """What the log line of one request says, as it becomes known. No secret gets in here."""
 
     request_id: str
     method: str
@@ -47,20 +48,13 @@ class Finished:
     identity: str | None = None
     principal: Principal | None = None
     error: str | None = None
-    fault: BaseException | None = field(default=None, repr=False)
-    seconds: float = 0.0
-
-
-class Log(Protocol):
-    """Takes the one line of each request."""
-
-    def __call__(self, finished: Finished) -> None: ...
+    fault: Exception | None = field(default=None, repr=False)
 
 
 class _Edge:
     """Where every refusal and fault of a request ends and becomes an answer."""
 
-    def __init__(self, finished: Finished) -> None:
+    def __init__(self, finished: _Finished) -> None:
         self.finished = finished
         self.content = b""
         self.client_is_gone = False
@@ -89,11 +83,17 @@ class _Edge:
 class SesApi:
     """The application; holds what has to be remembered between requests, all of it bounded."""
 
-    def __init__(self, world: World, use_cases: UseCases[World], log: Log, native: Application) -> None:
+    def __init__(
+        self,
+        world: World,
+        telemetry: Telemetry,
+        native: Application,
+        use_cases: UseCases[World] = SERVICE,
+    ) -> None:
         self._world = world
-        self._use_cases = use_cases
-        self._log = log
+        self._telemetry = telemetry
         self._native = native
+        self._use_cases = use_cases
         self._keys = admit.KnownKeys()
         self._derived = sigv4.DerivedKeys()
         self._room = intake.Room()
@@ -106,16 +106,34 @@ class SesApi:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        finished = Finished(str(uuid.uuid4()), scope["method"], self._world.clock.real_now())
+        finished = _Finished(str(uuid.uuid4()), scope["method"], self._world.clock.real_now())
         with _Edge(finished) as edge:
             edge.content = await self._answer(scope, receive, finished)
-        if edge.client_is_gone:
-            return
-        finished.seconds = loop.time() - began
-        await _respond(send, finished, edge.content)
-        self._log(finished)
+        if not edge.client_is_gone:
+            await _respond(send, finished, edge.content)
+            self._tell(finished, loop.time() - began)
 
-    async def _answer(self, scope: Scope, receive: intake.Receive, finished: Finished) -> bytes:
+    def _tell(self, finished: _Finished, seconds: float) -> None:
+        if finished.fault is not None:
+            self._telemetry.fault("sesv2", finished.fault, request_id=finished.request_id)
+        who = finished.principal
+        self._telemetry.request(
+            Request(
+                at=finished.at,
+                request_id=finished.request_id,
+                operation=finished.operation or "unknown",
+                method=finished.method,
+                status=finished.status,
+                seconds=seconds,
+                identity=finished.identity,
+                account=who.account_id if who else None,
+                region=who.region if who else None,
+                access_key_id=who.access_key_id if who else None,
+                error=finished.error,
+            )
+        )
+
+    async def _answer(self, scope: Scope, receive: intake.Receive, finished: _Finished) -> bytes:
         target = sigv4.Target(scope["method"], scope["raw_path"], scope["query_string"])
         headers: sigv4.Headers = scope["headers"]
         found = route(target.method, target.raw_path)
@@ -154,7 +172,7 @@ class SesApi:
         target: sigv4.Target,
         headers: sigv4.Headers,
         receive: intake.Receive,
-        finished: Finished,
+        finished: _Finished,
     ) -> tuple[Principal, intake.Body]:
         key = await self._keys.find(self._world, claim.access_key_id, finished.at)
         length = intake.declared_length(headers)
@@ -184,7 +202,7 @@ def _invocation_id(headers: sigv4.Headers) -> str:
     return ""
 
 
-async def _respond(send: Send, finished: Finished, content: bytes) -> None:
+async def _respond(send: Send, finished: _Finished, content: bytes) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(content)),

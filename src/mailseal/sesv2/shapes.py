@@ -34,6 +34,10 @@ EU_CENTRAL_1 US_EAST_1 US_EAST_2 US_WEST_1 US_WEST_2 ME_CENTRAL_1 AP_SOUTH_2 EU_
 CA_WEST_1 US_GOV_EAST_1 US_GOV_WEST_1
 """
 DEFAULT_PAGE = 100
+_FILTER_VALUES = {
+    "VERIFICATION_STATUS": ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"),
+    "IDENTITY_TYPE": ("EMAIL_ADDRESS", "DOMAIN", "MANAGED_DOMAIN"),
+}
 _KEY_BITS = {"RSA_1024_BIT": 1024, "RSA_2048_BIT": 2048}
 
 
@@ -181,6 +185,9 @@ def list_identities(value: object) -> ListIdentities:
     """The command of a ListEmailIdentities body; a page of 0 is a page of the usual size."""
     given = _parse_list(value)
     wanted = given.get("Filter", {})
+    for name, values in _FILTER_VALUES.items():
+        if wanted.get(name, values[0]) not in values:
+            raise BadRequest(f"The filter {name} must have one of the values [{', '.join(values)}].")
     return ListIdentities(
         page_size=given.get("PageSize") or DEFAULT_PAGE,
         next_token=given.get("NextToken"),

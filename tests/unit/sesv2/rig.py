@@ -24,7 +24,8 @@ from mailseal.core.lifecycle import DkimStatus, started
 from mailseal.core.rotation import KeySlot, SlotState
 from mailseal.core.stored import IdentitySummary
 from mailseal.sesv2.calls import UseCases
-from mailseal.sesv2.http import Finished, SesApi
+from mailseal.sesv2.http import SesApi
+from mailseal.telemetry import Line, Telemetry
 
 KEY_ID, SECRET = "AKIATESTTESTTESTTEST", "test-secret-00000000000000000000000000000"
 DISABLED_ID = "AKIADISABLEDDISABLED"
@@ -218,10 +219,11 @@ class Rig:
     def __init__(self) -> None:
         self.world = World()
         self.cases = Cases()
-        self.lines: list[Finished] = []
+        self.lines: list[Line] = []
         names = UseCases.__slots__
         use_cases = UseCases(**{name: getattr(self.cases, name) for name in names})
-        self.api = SesApi(self.world, use_cases, self.lines.append, self._native)  # type: ignore[arg-type]
+        telemetry = Telemetry(self.lines.append, lambda: self.world.real)
+        self.api = SesApi(self.world, telemetry, self._native, use_cases)
 
     async def _native(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 299, "headers": []})

@@ -196,6 +196,16 @@ def test_an_empty_filter_value_is_told_and_a_null_one_is_no_filter() -> None:
     assert shapes.list_identities({"Filter": {"IDENTITY_TYPE": None}}) == ListIdentities()
 
 
+@pytest.mark.parametrize("name", ["VERIFICATION_STATUS", "IDENTITY_TYPE"])
+def test_a_filter_value_outside_of_its_enum_is_refused_and_each_within_is_taken(name: str) -> None:
+    shape = {"VERIFICATION_STATUS": "VerificationStatus", "IDENTITY_TYPE": "IdentityType"}[name]
+    for value in MODEL["shapes"][shape]["enum"]:
+        command = shapes.list_identities({"Filter": {name: value}})
+        assert value in (command.status, command.kind)
+    with pytest.raises(BadRequest, match=name):
+        shapes.list_identities({"Filter": {name: "success"}})
+
+
 def test_both_forms_of_the_list_make_the_same_command() -> None:
     by_body = shapes.list_identities({"PageSize": 7, "NextToken": "t"})
     assert by_body == shapes.list_identities_by_query({"PageSize": "7", "NextToken": "t"})
