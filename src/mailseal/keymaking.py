@@ -2,7 +2,7 @@
 
 Rule: a child writes a key to the pipe it was asked over and nowhere else, and ends when that pipe does; it
 is started afresh (not forked), so that no two children share a random state.
-References: docs/decisions/0002-units-and-group-commit.md; prctl(2) PR_SET_PDEATHSIG.
+References: prctl(2) PR_SET_PDEATHSIG.
 
     asked      4 octets, the length in bits; 0 octets (end of file): stop
     answered   4 octets, a length; that many octets of PKCS#8 DER

@@ -2,8 +2,8 @@
 
 Rule: an envelope opens only for the key and the place that it was sealed for; no operation gives a private
 key out, and no text made here holds a byte of one.
-References: docs/decisions/0002-units-and-group-commit.md; RFC 8017 §8.2; NIST SP 800-38D (AES-GCM: a nonce is never
-used twice under one key, and at most 2^32 random ones).
+References: docs/operating.md; RFC 8017 §8.2; NIST SP 800-38D (AES-GCM: a nonce is never used twice under one
+key, and at most 2^32 random ones).
 
     envelope   1 | nonce 12 | wrapped data key 32+16 | nonce 12 | PKCS#8 DER + 16
     data key   AES-256-GCM by the master key, bound to master key id, key id, bits, public key, place
