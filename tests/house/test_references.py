@@ -12,7 +12,7 @@ from tests.house.source import CHECKOUT, Module, modules
 
 RFC = re.compile(r"RFC (\d{3,5})(?: §([A-Z]?[\d.]*[\dA-Z]))?")
 BAD_RFC = re.compile(
-    r"RFC-\d|(?<!\w)RFC\d|rfc ?\d{3,}|RFC \d+,? (?:section|sec\.|Section)|RFC \d+ errat\w+ (?!\d)"
+    r"RFC-\d|(?<!\w)RFC\d|\brfc \d{3,}|RFC \d+,? (?:section|sec\.|Section)|RFC \d+ errat\w+ (?!\d)"
 )
 AWS = re.compile(r"AWS SESv2 ([A-Z][A-Za-z0-9]+)(?:\.([A-Z][A-Za-z0-9]+))?")
 ROW = re.compile(r"^\| *RFC (\d+)(?: §([A-Z]?[\d.]*[\dA-Z]))? *\| *(yes|partly|no) *\|", re.MULTILINE)
