@@ -8,7 +8,9 @@ References: docs/config.md, which is made from this module.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -296,3 +298,29 @@ def format_reference() -> str:
         for key, (one, _) in _keys(section).items():
             lines.append(f"| `{key}` | `{_toml(one.default)}` | {one.metadata['sentence']} |")
     return "\n".join(lines) + "\n"
+
+
+def database_path(config: Config) -> Path:
+    """The file of the SQLite database; raises SetupError for any other kind of database."""
+    scheme, _, path = config.store.database.partition(":")
+    if scheme != "sqlite" or not path:
+        raise SetupError(
+            f"{config.store.database!r} is not a database that Mailseal can use",
+            "so far it knows SQLite alone",
+            '[store] database = "sqlite:/var/lib/mailseal/mailseal.db"',
+        )
+    return Path(path)
+
+
+_LONGEST_SOCKET_PATH = 100
+
+
+def control_path(config: Config) -> Path:
+    """Where the control socket is; a path too long for a socket gives way to a short one (unix(7))."""
+    if config.api.control:
+        return Path(config.api.control)
+    beside = database_path(config).absolute().with_name("control.sock")
+    if len(str(beside)) <= _LONGEST_SOCKET_PATH:
+        return beside
+    name = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"mailseal-{name}" / "control.sock"

@@ -27,6 +27,9 @@ BATCH = 64
 async def tick(world: World) -> int:
     """The number of domains whose slots were due and were looked at."""
     now = world.clock.now()
+    due_at = await world.store.read(lambda tx: tx.identities.next_due_at())
+    if due_at is None or due_at > now:
+        return 0
     due = await world.store.write(lambda tx: tuple(tx.slots.claim_due(now, now + LEASE, BATCH)))
     for one in due:
         await _turn(world, one)

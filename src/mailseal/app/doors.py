@@ -1,0 +1,117 @@
+"""What listens: the API, the control socket, the name server and the page of metrics.
+
+Rule: without a certificate the API is for this machine only; each door gets its application and knows no
+other one.
+References: docs/config.md.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from mailseal.app.http import bind_control, listen_http
+from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
+from mailseal.config import Config, SetupError, control_path
+from mailseal.nameserver.listen import RunningNameServer, start_name_server
+from mailseal.nameserver.zone import Zone, ZoneSource
+from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
+from mailseal.service.world import World
+from mailseal.sesv2.http import SesApi
+from mailseal.telemetry import Telemetry, format_metrics
+
+
+def bind_api(config: Config, parts: AsyncExitStack) -> list[socket.socket]:
+    """The API's open sockets; raises SetupError for an address that is taken or may not be used."""
+    addresses = [parse_address(text, key="[api] listen") for text in config.api.listen]
+    if not addresses:
+        raise SetupError("[api] listen is empty", do='listen = ["127.0.0.1:8080"]')
+    for address in addresses:
+        if not config.api.certificate and not is_loopback(address):
+            raise SetupError(
+                f"the API may not listen on {format_address(address)} without a certificate",
+                "signed requests carry mail and keys, and would cross the network in clear",
+                "[api] certificate and certificate_key, or loopback and a proxy that ends TLS",
+            )
+    opened = []
+    for address in addresses:
+        opened.append(bind_stream(address, key="[api] listen"))
+        parts.callback(opened[-1].close)
+    return opened
+
+
+async def open_name_server(config: Config, zones: Sequence[Zone], source: ZoneSource) -> RunningNameServer:
+    """Our name server, answering; raises SetupError for an address that cannot be had."""
+    addresses = [parse_address(text, key="[dns] listen") for text in config.dns.listen]
+    for address in addresses:
+        try:
+            probe = await start_name_server([address], [], source) if address[1] else None
+        except OSError as fault:
+            raise refused(address, fault, key="[dns] listen") from None
+        if probe is not None:
+            await probe.close()
+    return await start_name_server(addresses, zones, source)
+
+
+async def open_api(
+    config: Config,
+    world: World,
+    telemetry: Telemetry,
+    sockets: Sequence[socket.socket],
+    sandbox: Application | None,
+    parts: AsyncExitStack,
+) -> None:
+    """Both APIs on the open sockets."""
+    native = NativeApi(world, telemetry, sandbox=sandbox)
+    api = SesApi(world, telemetry, native)
+    listener = await listen_http(
+        api, sockets, certificate=config.api.certificate, certificate_key=config.api.certificate_key
+    )
+    parts.push_async_callback(listener.close)
+
+
+async def open_control(
+    config: Config,
+    world: World,
+    telemetry: Telemetry,
+    account: str,
+    sandbox: Application | None,
+    parts: AsyncExitStack,
+) -> Path:
+    """The path of the control socket, over which the native API trusts who asks."""
+    path = control_path(config)
+    native = NativeApi(world, telemetry, trusted=Trusted(account), sandbox=sandbox)
+    listener = await listen_http(native, [bind_control(path)])
+    parts.callback(path.unlink, missing_ok=True)
+    parts.push_async_callback(listener.close)
+    return path
+
+
+async def open_metrics(config: Config, telemetry: Telemetry, parts: AsyncExitStack) -> None:
+    """The page of metrics, where one is configured."""
+    if not config.api.metrics:
+        return
+    address = parse_address(config.api.metrics, key="[api] metrics")
+    if not is_loopback(address):
+        raise SetupError("[api] metrics must be on loopback", do='metrics = "127.0.0.1:9590"')
+    listener = await listen_http(_metrics_page(telemetry), [bind_stream(address, key="[api] metrics")])
+    parts.push_async_callback(listener.close)
+
+
+def api_url(config: Config, opened: socket.socket) -> str:
+    """The URL of the API on its first socket."""
+    host, port = opened.getsockname()[:2]
+    return f"http{'s' if config.api.certificate else ''}://{format_address((host, port))}"
+
+
+def _metrics_page(telemetry: Telemetry) -> Application:
+    async def page(scope: Scope, receive: Receive, send_part: Send) -> None:
+        found = scope["type"] == "http" and scope["path"] == "/metrics"
+        body = format_metrics(telemetry).encode() if found else b""
+        headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+        await send_part({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+        await send_part({"type": "http.response.body", "body": body})
+
+    return page

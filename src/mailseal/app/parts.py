@@ -1,0 +1,106 @@
+"""From the configuration to the parts of the world: policy, zone, resolver, next hop.
+
+Rule: what the configuration says wrongly is told in three lines that name its key; nothing is started here.
+References: docs/config.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mailseal.config import Config, SetupError
+from mailseal.core.errors import BadRequest
+from mailseal.core.policy import Policy
+from mailseal.core.zone import parse_hosted_zone
+from mailseal.nameserver.zone import Zone, ZoneSettings, ZoneSource
+from mailseal.resolver.asking import DnsResolver
+from mailseal.smtp.maildir import MaildirNextHop
+from mailseal.smtp.nexthop import SmtpNextHop
+
+
+class SystemClock:
+    """The machine's clock, for both purposes."""
+
+    def now(self) -> datetime:
+        """The time, aware UTC."""
+        return datetime.now(UTC)
+
+    def real_now(self) -> datetime:
+        """The same."""
+        return datetime.now(UTC)
+
+
+def policy_of(config: Config) -> Policy:
+    """The policy that the configuration sets."""
+    return Policy(
+        search=timedelta(hours=config.verification.search_hours),
+        grace=timedelta(hours=config.verification.grace_hours),
+        retain=timedelta(days=config.keys.retain_days),
+        key_ttl=config.dns.key_ttl,
+        blank_ttl=config.dns.blank_ttl,
+        auto_resume=config.verification.auto_resume,
+        strict_ses_signing_gap=config.ses.strict_ses_signing_gap,
+        same_length_is_noop=config.ses.same_length_is_noop,
+    )
+
+
+def hosted_zone_of(config: Config) -> str:
+    """The canonical name of our zone; raises SetupError."""
+    try:
+        return parse_hosted_zone(config.dns.hosted_zone)
+    except BadRequest as refusal:
+        raise SetupError(
+            f'[dns] hosted_zone = "{config.dns.hosted_zone}" cannot serve', refusal.message, refusal.hint
+        ) from None
+
+
+def addresses_of(config: Config) -> Mapping[str, tuple[str, ...]]:
+    """The addresses of our name servers by name; raises SetupError for a line that is not `name address`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in config.dns.addresses:
+        name, _, address = line.strip().partition(" ")
+        try:
+            shown = str(ipaddress.ip_address(address.strip()))
+        except ValueError:
+            what = f"[dns] addresses: {line!r} is not a name, a blank and an address"
+            raise SetupError(what, do='addresses = ["ns1.dkim.example.net 192.0.2.10"]') from None
+        key = name.lower().removesuffix(".")
+        found[key] = (*found.get(key, ()), shown)
+    return found
+
+
+def make_zone(config: Config, apex: str, source: ZoneSource) -> Zone:
+    """A zone of ours, ready to answer from; an older zone has the same name servers as the present one."""
+    names = tuple(name.lower().removesuffix(".") for name in config.dns.name_servers)
+    return Zone(ZoneSettings(apex, names, addresses_of(config)), source)
+
+
+def make_resolver(config: Config) -> DnsResolver:
+    """The resolver that the configuration names; raises SetupError."""
+    given = config.resolver
+    try:
+        return DnsResolver(
+            given.vantages,
+            authorities=given.authorities,
+            allow_networks=given.allow_networks,
+            port=given.port,
+        )
+    except ValueError as fault:
+        what = f"[resolver] cannot be used: {fault}"
+        raise SetupError(what, do='vantages = ["udp://192.0.2.53:53"]') from None
+
+
+def make_next_hop(config: Config) -> SmtpNextHop | MaildirNextHop:
+    """The next hop that the configuration names; raises SetupError."""
+    url = config.nexthop.url
+    our_name = next(iter(config.dns.name_servers), "localhost").removesuffix(".")
+    try:
+        if url.startswith("maildir:"):
+            return MaildirNextHop(Path(url.removeprefix("maildir:")))
+        return SmtpNextHop(url, our_name=our_name)
+    except (ValueError, OSError) as fault:
+        what = f"the next hop {url} cannot be used: {fault}"
+        raise SetupError(what, do='[nexthop] url = "smtp://127.0.0.1:10025"') from None

@@ -1,0 +1,214 @@
+"""What each path of the native API does: one function a call, over the use cases.
+
+Rule: nothing is decided here; a body is read into a struct that refuses unknown members, and errors never
+repeat what was sent.
+References: docs/glossary.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from mailseal import __version__
+from mailseal.core.access import Principal
+from mailseal.core.commands import (
+    CreateIdentity,
+    DkimAttributesInput,
+    ListIdentities,
+    PutDkimAttributes,
+    PutDkimSigning,
+)
+from mailseal.core.errors import BadRequest
+from mailseal.core.identity import Identity
+from mailseal.native import objects
+from mailseal.native.objects import Members
+from mailseal.service import configure, listing, rotate, verify
+from mailseal.service.world import World
+
+EVENTS_SHOWN = 10
+EVENTS_AT_MOST = 1000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request: by whom, when, about which identity, with what."""
+
+    world: World
+    who: Principal
+    now: datetime
+    name: str
+    query: Mapping[str, str]
+    body: bytes
+
+
+class DkimWish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How an identity is to sign: a key length for Easy DKIM, or a selector and its private key."""
+
+    key_bits: int | None = None
+    selector: str | None = None
+    private_key: str | None = None
+
+    def __repr__(self) -> str:
+        return "DkimWish(…)"
+
+
+class NewIdentity(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that creates an identity."""
+
+    identity: str
+    dkim: DkimWish | None = None
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that changes an identity's settings; what is absent stays."""
+
+    signing_enabled: bool | None = None
+    dkim: DkimWish | None = None
+
+
+async def list_identities(call: Call) -> Members:
+    """One page of the account's identities."""
+    wanted = ListIdentities(
+        page_size=_number(call.query.get("limit", "100")),
+        next_token=call.query.get("next"),
+        name_contains=call.query.get("contains"),
+        status=call.query.get("status"),
+    )
+    page = await listing.list_identities(call.world, call.who, wanted, call.now)
+    return {"items": [objects.summary(row) for row in page.items], "next": page.next_token}
+
+
+async def create_identity(call: Call) -> Members:
+    """The identity that was created."""
+    new = _parsed(call.body, NewIdentity)
+    command = CreateIdentity(new.identity, dkim=_wish(new.dkim) if new.dkim else None)
+    return await _shown(call, await configure.create_identity(call.world, call.who, command, call.now))
+
+
+async def get_identity(call: Call) -> Members:
+    """All there is to say about one identity."""
+    return await _shown(call, await _identity(call))
+
+
+async def delete_identity(call: Call) -> Members:
+    """Nothing but the name of what is gone."""
+    await configure.delete_identity(call.world, call.who, call.name, call.now)
+    return {"identity": call.name, "deleted": True}
+
+
+async def put_settings(call: Call) -> Members:
+    """The identity with the settings that were asked for."""
+    wanted = _parsed(call.body, Settings)
+    if wanted.dkim is not None:
+        origin = "EXTERNAL" if wanted.dkim.selector or wanted.dkim.private_key else "AWS_SES"
+        command = PutDkimSigning(call.name, origin, _wish(wanted.dkim))
+        await configure.put_dkim_signing(call.world, call.who, command, call.now)
+    if wanted.signing_enabled is not None:
+        switch = PutDkimAttributes(call.name, wanted.signing_enabled)
+        await configure.put_dkim_attributes(call.world, call.who, switch, call.now)
+    return await get_identity(call)
+
+
+async def get_records(call: Call) -> Members:
+    """What the domain's owner has to publish."""
+    return objects.records(await _identity(call), call.now, call.world.policy)
+
+
+async def check_identity(call: Call) -> Members:
+    """What a check at this moment found."""
+    await verify.check_now(call.world, call.who, call.name, call.now)
+    return await get_evidence(call)
+
+
+async def get_evidence(call: Call) -> Members:
+    """What the last check found."""
+    found = await _identity(call)
+    setting_id = found.newest.setting_id
+    kept = await call.world.store.read(lambda tx: tx.evidence.latest(setting_id))
+    return objects.check(found, kept[1] if kept else None, call.world.policy)
+
+
+async def rotate_identity(call: Call) -> Members:
+    """The identity with a new key on its way."""
+    return await _shown(call, await rotate.rotate_identity(call.world, call.who, call.name, call.now))
+
+
+async def retry_identity(call: Call) -> Members:
+    """The identity with the search for its records begun again."""
+    return await _shown(call, await configure.restart_search(call.world, call.who, call.name, call.now))
+
+
+async def installation(call: Call) -> Members:
+    """How this installation stands."""
+    world = call.world
+    counted = await world.store.read(lambda tx: dict(tx.identities.count_by_status()))
+    levels = await world.store.read(lambda tx: dict(tx.keys.stock_levels()))
+    return {
+        "version": __version__,
+        "hosted_zone": world.hosted_zone,
+        "serial": await world.store.read(lambda tx: tx.zone.serial(world.hosted_zone)),
+        "regions": list(world.regions),
+        "account": call.who.account_id,
+        "identities": counted,
+        "stock": {str(bits): levels.get(bits, 0) for bits in sorted(world.stock_target)},
+        "now": objects.rfc3339(call.now),
+    }
+
+
+Handler = Callable[[Call], Awaitable[Members]]
+
+# (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
+ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
+    ("GET", ("installation",)): ("ShowInstallation", installation),
+    ("GET", ("identities",)): ("ListIdentities", list_identities),
+    ("POST", ("identities",)): ("CreateIdentity", create_identity),
+    ("GET", ("identities", "{}")): ("ShowIdentity", get_identity),
+    ("PUT", ("identities", "{}")): ("SetIdentity", put_settings),
+    ("DELETE", ("identities", "{}")): ("DeleteIdentity", delete_identity),
+    ("GET", ("identities", "{}", "records")): ("ShowRecords", get_records),
+    ("GET", ("identities", "{}", "evidence")): ("ShowEvidence", get_evidence),
+    ("POST", ("identities", "{}", "check")): ("CheckIdentity", check_identity),
+    ("POST", ("identities", "{}", "rotate")): ("RotateIdentity", rotate_identity),
+    ("POST", ("identities", "{}", "retry")): ("RetryIdentity", retry_identity),
+}
+
+
+async def _identity(call: Call) -> Identity:
+    return await configure.get_identity(call.world, call.who, call.name, call.now)
+
+
+async def _shown(call: Call, found: Identity) -> Members:
+    """The identity's object with its newest events, all of them where `events=all` was asked for."""
+    limit = EVENTS_AT_MOST if call.query.get("events") == "all" else EVENTS_SHOWN
+    events = await call.world.store.read(
+        lambda tx: tuple(tx.events.list(found.account_id, found.region, found.name, limit))
+    )
+    return objects.identity(found, events, call.now, call.world.policy)
+
+
+def _wish(wish: DkimWish) -> DkimAttributesInput:
+    if wish.key_bits not in (None, 1024, 2048):
+        raise BadRequest("key_bits must be 1024 or 2048.")
+    return DkimAttributesInput(wish.selector, wish.private_key, wish.key_bits)
+
+
+def _parsed(body: bytes, form: Callable[..., T]) -> T:
+    """The body in its form; raises BadRequest with what is wrong and where, never with what was sent."""
+    decoder: Any = msgspec.json.Decoder(form)
+    try:
+        parsed: T = decoder.decode(body or b"{}")
+    except msgspec.DecodeError as fault:
+        raise BadRequest(f"The body does not fit: {fault}.") from None
+    return parsed
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise BadRequest("limit must be a number from 1 to 1000.")
+    return int(text)

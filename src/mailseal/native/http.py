@@ -1,0 +1,221 @@
+"""The native API over HTTP, as a plain ASGI 3 application: `/mailseal/v1/…`, `/healthz` and `/readyz`.
+
+Rule: whoever asks over the control socket is trusted, everybody else signs with SigV4 as for SES; either way
+there is one way through. Nothing of a request is acted on before its sender is known.
+References: docs/glossary.md; RFC 9110 §8.6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from mailseal.core.access import Principal, check_region
+from mailseal.core.errors import BadRequest, Refusal
+from mailseal.native.calls import ROUTES, Call, Handler
+from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
+from mailseal.service import admit
+from mailseal.service.world import World
+from mailseal.sesv2 import sigv4
+from mailseal.telemetry import Request, Telemetry
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREFIX = b"/mailseal/v1/"
+SANDBOX = b"/mailseal/v1/sandbox/"
+_BODY_AT_MOST = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """For the control socket: who asks is the operator, and names the account, or gets this one."""
+
+    account_id: str
+
+
+@dataclass(slots=True)
+class _Done:
+    """What is known of a request at its end."""
+
+    request_id: str
+    operation: str = "native"
+    name: str | None = None
+    who: Principal | None = None
+    told: Told | None = None
+    fault: Exception | None = field(default=None, repr=False)
+    gone: bool = False
+
+    def __enter__(self) -> _Done:
+        return self
+
+    def __exit__(self, kind: object, raised: BaseException | None, where: object) -> bool:
+        """Every refusal and fault of a request ends here and becomes an answer."""
+        if raised is None:
+            return True
+        if isinstance(raised, Refusal):
+            self.told = told_refusal(raised, self.request_id)
+        elif isinstance(raised, Exception):
+            self.fault, self.told = raised, told_fault(self.request_id)
+        return isinstance(raised, Exception)
+
+
+class NativeApi:
+    """The application; `sandbox` gets the paths below /mailseal/v1/sandbox/, its caller known."""
+
+    def __init__(
+        self,
+        world: World,
+        telemetry: Telemetry,
+        *,
+        trusted: Trusted | None = None,
+        sandbox: Application | None = None,
+    ) -> None:
+        self._world = world
+        self._telemetry = telemetry
+        self._trusted = trusted
+        self._sandbox = sandbox
+        self._keys = admit.KnownKeys()
+        self._derived = sigv4.DerivedKeys()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; has nothing to do at start and stop."""
+        if scope["type"] != "http":
+            return
+        loop = asyncio.get_running_loop()
+        began, at = loop.time(), self._world.clock.real_now()
+        done = _Done(str(uuid.uuid4()))
+        content = b""
+        with done:
+            answer = await self._answer(scope, receive, send, done)
+            if answer is None:
+                return
+            content = answer
+        status = done.told.status if done.told else 200
+        await respond(send, status, done.told.body if done.told else content, done.request_id)
+        if done.fault is not None:
+            self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
+        if scope["method"] != "GET" or status >= 500:
+            who = done.who
+            self._telemetry.request(
+                Request(
+                    at,
+                    done.request_id,
+                    done.operation,
+                    scope["method"],
+                    status,
+                    loop.time() - began,
+                    identity=done.name,
+                    account=who.account_id if who else None,
+                    region=who.region if who else None,
+                    access_key_id=who.access_key_id if who else None,
+                    error=done.told.code if done.told else None,
+                )
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, done: _Done) -> bytes | None:
+        """The answer's body, or None where the sandbox's own application has answered."""
+        path: bytes = scope["raw_path"]
+        if path in (b"/healthz", b"/readyz"):
+            if path == b"/readyz":
+                await self._world.store.read(lambda tx: tx.zone.serial(self._world.hosted_zone))
+            return b'{"status":"ok"}'
+        handler, name = _route(scope["method"], path, done) if not path.startswith(SANDBOX) else (None, "")
+        done.name = name or None
+        who, body = await self._admitted(scope, receive)
+        done.who = who
+        if handler is None:
+            if self._sandbox is None:
+                raise NoSuchPath("This installation is not a sandbox.")
+            scope.setdefault("state", {})["principal"] = who
+            await self._sandbox(scope, _replayed(body), send)
+            return None
+        query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
+        call = Call(self._world, who, self._world.clock.now(), name, query, body)
+        return json.dumps(await handler(call), ensure_ascii=False).encode()
+
+    async def _admitted(self, scope: Scope, receive: Receive) -> tuple[Principal, bytes]:
+        """Who asks, and the whole body; raises a NotAuthenticated."""
+        headers: sigv4.Headers = scope["headers"]
+        if self._trusted is not None:
+            named = dict(headers)
+            account = named.get(b"mailseal-account", b"").decode("latin-1") or self._trusted.account_id
+            region = named.get(b"mailseal-region", b"").decode("latin-1") or self._world.regions[0]
+            check_region(region, self._world.regions)
+            return Principal(account, region, "control"), await _read(receive)
+        at = self._world.clock.real_now()
+        claim = sigv4.parse_claim(headers, scope["query_string"])
+        sigv4.check_service(claim)
+        check_region(claim.region, self._world.regions)
+        sigv4.check_time(claim, at)
+        key = await self._keys.find(self._world, claim.access_key_id, at)
+        body = await _read(receive)
+        target = sigv4.Target(scope["method"], scope["raw_path"], scope["query_string"])
+        proves = partial(self._proves, claim, target, headers, hashlib.sha256(body).hexdigest())
+        return admit.admit(key, claim.region, proves), body
+
+    def _proves(
+        self, claim: sigv4.Claim, target: sigv4.Target, headers: sigv4.Headers, digest: str, secret: str
+    ) -> bool:
+        derived = self._derived.derived(secret, claim.date, claim.region)
+        return sigv4.proves(claim, target, headers, digest, derived)
+
+
+def _route(method: str, path: bytes, done: _Done) -> tuple[Handler, str]:
+    """The function for a path, and the identity's name in it, decoded once; raises NoSuchPath."""
+    pieces = path.removeprefix(PREFIX).split(b"/") if path.startswith(PREFIX) else []
+    shape = tuple("{}" if i == 1 else piece.decode("latin-1") for i, piece in enumerate(pieces))
+    if (method, shape) not in ROUTES:
+        raise NoSuchPath("The native API has nothing at this method and path.")
+    done.operation, handler = ROUTES[method, shape]
+    if len(pieces) < 2:
+        return handler, ""
+    name = unquote_to_bytes(pieces[1]).decode("utf-8", "replace")
+    if not name or not name.isprintable() or "/" in name:
+        raise BadRequest("The identity's name in the path is not one.")
+    return handler, name
+
+
+async def _read(receive: Receive) -> bytes:
+    """The body; raises BadRequest above 1 MiB or where the client leaves."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BadRequest("The request ended before its body did.")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > _BODY_AT_MOST:
+            raise BadRequest(f"The body is longer than {_BODY_AT_MOST} bytes.")
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replayed(body: bytes) -> Receive:
+    """A `receive` that gives a body which was read already."""
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+async def respond(send: Send, status: int, body: bytes, request_id: str) -> None:
+    """Sends one JSON answer."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"mailseal-request-id", request_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,147 @@
+"""The native API's objects: an identity, its records and its checks as JSON members.
+
+Rule: pure; members are only ever added. Times are RFC 3339 in UTC with Z; what is not known is null.
+References: docs/glossary.md; RFC 3339 §5.6.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting, verification
+from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
+from mailseal.core.policy import Policy
+from mailseal.core.rotation import KeySlot, SlotState
+from mailseal.core.sending import signing_key
+from mailseal.core.stored import IdentitySummary, StoredEvent
+from mailseal.core.verification import expected_records
+
+Members = dict[str, Any]
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """The time to the second, or None for none.
+
+    >>> from datetime import UTC
+    >>> rfc3339(datetime(2026, 11, 23, 14, 11, 7, tzinfo=UTC))
+    '2026-11-23T14:11:07Z'
+    """
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def summary(row: IdentitySummary) -> Members:
+    """One row of a list."""
+    return {"identity": row.name, "status": row.status, "may_send": row.may_send, "kind": row.kind}
+
+
+def identity(found: Identity, events: Sequence[StoredEvent], now: datetime, policy: Policy) -> Members:
+    """All there is to say about an identity."""
+    standing = verification(found)
+    proof = found.newest.proof
+    looking = next_check_at(proof, proof.last_checked_at or now, policy, 0.0)
+    return _place(found) | {
+        "created_at": rfc3339(found.created_at),
+        "dkim_status": proof.status,
+        "verification_status": standing.status,
+        "may_send": standing.may_send,
+        "signing_enabled": found.signing_enabled,
+        "signed_with": _signed_with(found),
+        **_method(found.newest),
+        "hosted_zone": found.slots[0].zone if found.slots else None,
+        "last_key_at": rfc3339(found.last_key_at),
+        "length_changed_at": rfc3339(found.length_changed_at),
+        "checked_at": rfc3339(proof.last_checked_at),
+        "next_check_at": rfc3339(looking),
+        "search_ends_at": _search_ends(found, policy),
+        "error_type": standing.error_type,
+        "settings": [_setting(found, one) for one in found.settings],
+        "slots": [_slot(one) for one in found.slots],
+        "tags": [{"key": tag.key, "value": tag.value} for tag in found.tags],
+        "now": rfc3339(now),
+        "events": [{"at": rfc3339(e.at), "kind": e.kind, "text": e.text} for e in events],
+    }
+
+
+def records(found: Identity, now: datetime, policy: Policy) -> Members:
+    """What the domain's owner has to publish for the newest setting."""
+    expected = expected_records(found, found.newest, now, policy)
+    return _place(found) | {
+        "dkim_status": found.newest.proof.status,
+        "records": [
+            {"slot": one.slot, "name": one.owner, "type": one.type, "value": one.value, "ttl": 1800}
+            for one in expected
+        ],
+    }
+
+
+def check(found: Identity, report: str | None, policy: Policy) -> Members:
+    """The last check of the newest setting: `report` is its stored evidence, None where there was none."""
+    noted: Members = json.loads(report) if report else {"checked_at": None, "records": []}
+    return _place(found) | {
+        "dkim_status": found.newest.proof.status,
+        "checked_at": noted["checked_at"],
+        "search_ends_at": _search_ends(found, policy),
+        **_method(found.newest),
+        "evidence": noted.get("evidence"),
+        "error_type": noted.get("error_type"),
+        "records": noted["records"],
+    }
+
+
+def _place(found: Identity) -> Members:
+    return {"identity": found.name, "account": found.account_id, "region": found.region}
+
+
+def _search_ends(found: Identity, policy: Policy) -> str | None:
+    proof = found.newest.proof
+    waiting = proof.status in (DkimStatus.PENDING, DkimStatus.TEMPORARY_FAILURE) and not proof.was_proven
+    return rfc3339(search_ends_at(proof, policy)) if waiting else None
+
+
+def _method(setting: Setting) -> Members:
+    match setting.method:
+        case ByoDkim(selector=selector, key=key):
+            own = {"bits": key.bits, "fingerprint": key.fingerprint}
+            return {"origin": "EXTERNAL", "selector": selector, "key": own, "bits": key.bits}
+        case EasyDkim(bits=bits):
+            return {"origin": "AWS_SES", "selector": None, "key": None, "bits": bits}
+
+
+def _setting(found: Identity, setting: Setting) -> Members:
+    signs = found.signing is not None and found.signing.setting_id == setting.setting_id
+    proof = setting.proof
+    return _method(setting) | {
+        "status": proof.status,
+        "since": rfc3339(proof.since),
+        "signs": signs and found.signing_enabled,
+        "checked_at": rfc3339(proof.last_checked_at),
+        "last_success_at": rfc3339(proof.last_success_at),
+    }
+
+
+def _signed_with(found: Identity) -> Members | None:
+    chosen = signing_key(found)
+    if chosen is None:
+        return None
+    number = next((slot.number for slot in found.slots if slot.token == chosen.selector), None)
+    return {"slot": number, "selector": chosen.selector, "bits": chosen.bits}
+
+
+def _slot(slot: KeySlot) -> Members:
+    key = None if slot.key is None else {"bits": slot.key.bits, "fingerprint": slot.key.fingerprint}
+    published = slot.answered is not None and slot.answered.text is not None
+    return {
+        "slot": slot.number,
+        "token": slot.token,
+        "name": slot.owner,
+        "state": slot.state.lower(),
+        "key": key,
+        "published": published,
+        "published_since": rfc3339(slot.placed_at) if slot.key is not None else None,
+        "published_until": rfc3339(slot.blank_at) if slot.state is SlotState.PREVIOUS else None,
+        "seen_at": rfc3339(slot.seen_at),
+        "ready_at": rfc3339(max((old.until for old in slot.earlier), default=None)),
+    }
