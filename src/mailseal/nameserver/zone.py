@@ -24,13 +24,15 @@ _REFRESH, _RETRY, _EXPIRE = 300, 60, 1_209_600
 
 
 class ServedText(Protocol):
-    """What one owner name serves; empty text is a TXT record with one empty character-string."""
+    """What one owner name serves."""
 
     @property
-    def text(self) -> bytes: ...
+    def text(self) -> bytes | None:
+        """Empty for a TXT record with one empty character-string; None where there is no such name."""
 
     @property
-    def ttl(self) -> int: ...
+    def ttl(self) -> int:
+        """In seconds."""
 
 
 class ZoneSource(Protocol):
@@ -115,7 +117,7 @@ class Zone:
         if relative[0] != len(label) or not label.replace(b"-", b"").isalnum():
             return None
         served = self._source.look_up(self.apex, label.decode("ascii") + self._suffix)
-        if served is None:
+        if served is None or served.text is None:
             return None
         return (Served(TYPE_TXT, served.ttl, format_character_strings(served.text)),)
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mailseal.nameserver.answer import answer
 from mailseal.nameserver.zone import Zone, ZoneSettings
-from tests.unit.nameserver.zones import APEX, LONG_KEY, written_zone
+from tests.unit.nameserver.zones import APEX, LONG_KEY, Text, written_zone
 
 
 def ask(
@@ -105,6 +105,14 @@ def test_a_name_below_a_served_name_does_not_exist() -> None:
     assert wire is not None
     assert dns.message.from_wire(wire).rcode() == dns.rcode.NXDOMAIN
     assert source.looked_up == []
+
+
+def test_a_name_whose_text_was_withdrawn_does_not_exist() -> None:
+    zone, source = written_zone()
+    source.texts[f"gone.{APEX}"] = Text(None, 60)
+    wire = answer(dns.message.make_query(f"gone.{APEX}", "TXT").to_wire(), [zone], over_tcp=False)
+    assert wire is not None
+    assert wire[3] & 0xF == dns.rcode.NXDOMAIN
 
 
 def test_the_apex_answers_soa_with_the_serial_of_what_is_served() -> None:

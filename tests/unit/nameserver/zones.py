@@ -21,7 +21,7 @@ SETTINGS = ZoneSettings(
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    text: bytes
+    text: bytes | None
     ttl: int
 
 
