@@ -16,6 +16,7 @@ from mailseal.core.identity import (
     EasyDkim,
     Event,
     Identity,
+    Replica,
     Setting,
     after_time,
     with_setting,
@@ -88,14 +89,24 @@ def _with_due_switch(identity: Identity, now: datetime, policy: Policy) -> tuple
     due = switch_due_at(identity, policy)
     if due is None or due > now:
         return identity, ()
-    if isinstance(identity.newest.method, EasyDkim):
-        slot = rotation.active(identity.slots)
-        if slot is None or not rotation.is_ready(slot, now, policy):
-            return identity, ()
-        name = f"slot {slot.number}"
-    else:
-        name = f"selector {identity.newest.method.selector}"
+    name = _signs_with(identity, now, policy)
+    if name is None:
+        return identity, ()
     return with_switch(identity, now, policy), (Event("signing", f"mail is signed with {name}"),)
+
+
+def _signs_with(identity: Identity, now: datetime, policy: Policy) -> str | None:
+    """What the newest setting would sign with, in words; None where its key is not fit to be used yet."""
+    match identity.newest.method:
+        case ByoDkim(selector=selector):
+            return f"selector {selector}"
+        case Replica(region=region, parent=parent):
+            slot, where = rotation.active(parent.slots), f" of {region}"
+        case EasyDkim():
+            slot, where = rotation.active(identity.slots), ""
+    if slot is None or not rotation.is_ready(slot, now, policy):
+        return None
+    return f"slot {slot.number}{where}"
 
 
 def _without_lost_proof(identity: Identity, now: datetime, policy: Policy) -> Identity:
@@ -103,7 +114,7 @@ def _without_lost_proof(identity: Identity, now: datetime, policy: Policy) -> Id
     signing = identity.signing
     if signing is None or signing.proof.status is not DkimStatus.FAILED:
         return identity
-    if isinstance(identity.newest.method, ByoDkim):
+    if not isinstance(identity.newest.method, EasyDkim):
         slots = rotation.with_no_use(identity.slots, now, policy)
         return replace(identity, signing=None, slots=slots)
     return replace(identity, signing=None)

@@ -8,8 +8,9 @@ AWS SESv2 DkimAttributes; docs/divergences.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
 from mailseal.core import rotation
 from mailseal.core.commands import Tag
@@ -17,6 +18,7 @@ from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Proof, started
 from mailseal.core.observations import SoaRecord
 from mailseal.core.policy import Policy
+from mailseal.core.regions import replica_origin
 from mailseal.core.rotation import Slots, Wish
 
 
@@ -35,7 +37,39 @@ class ByoDkim:
     key: KeyRef
 
 
-Method = EasyDkim | ByoDkim
+class ParentKind(StrEnum):
+    """What a replica finds under its own name in the parent's region."""
+
+    EASY = "EASY"
+    BYODKIM = "BYODKIM"
+    REPLICA = "REPLICA"
+    NOT_THERE = "NOT_THERE"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The identity that a replica borrows tokens and keys from, as it stood when the replica was loaded."""
+
+    kind: ParentKind
+    slots: Slots = ()
+    bits: int | None = None
+    last_key_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """The tokens and keys of the identity of the same name in another region (Deterministic Easy DKIM).
+
+    `parent` is a view that is read anew with every load and never stored.
+    """
+
+    region: str
+    denied: bool = False
+    """The access key that asked for the replica may not replicate the parent's signing key."""
+    parent: Parent = field(default=Parent(ParentKind.NOT_THERE), compare=False)
+
+
+Method = EasyDkim | ByoDkim | Replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +98,8 @@ class Identity:
     last_key_at: datetime | None = None
     new_key_wanted: bool = False
     tags: tuple[Tag, ...] = ()
+    replica_regions: tuple[str, ...] = ()
+    """Regions in which a live setting borrows this identity's keys; read with every load, never stored."""
     version: int = 0
 
     @property
@@ -95,7 +131,8 @@ def wish_of(identity: Identity) -> Wish:
     newest, signing = identity.newest.method, identity.signing
     easy_signs = signing is not None and isinstance(signing.method, EasyDkim)
     if isinstance(newest, EasyDkim):
-        return Wish(newest.bits, identity.new_key_wanted, in_use=easy_signs)
+        in_use = easy_signs or bool(identity.replica_regions)
+        return Wish(newest.bits, identity.new_key_wanted, in_use=in_use)
     if signing is not None and isinstance(signing.method, EasyDkim):
         current = rotation.active(identity.slots)
         return Wish(current.key.bits if current and current.key else signing.method.bits, in_use=True)
@@ -175,6 +212,18 @@ def dkim_attributes(identity: Identity) -> DkimAttributes:
                 next_bits=bits,
                 current_bits=current.key.bits if current and current.key else None,
                 last_key_at=identity.last_key_at,
+            )
+        case Replica(region=region, parent=parent):
+            current = rotation.active(parent.slots)
+            return DkimAttributes(
+                identity.signing_enabled,
+                setting.proof.status,
+                tuple(slot.token for slot in parent.slots),
+                replica_origin(region),
+                hosted_zone=parent.slots[0].zone if parent.slots else None,
+                next_bits=parent.bits,
+                current_bits=current.key.bits if current and current.key else None,
+                last_key_at=parent.last_key_at,
             )
 
 

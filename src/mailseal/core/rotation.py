@@ -235,6 +235,7 @@ def after_time(slots: Slots, wish: Wish, now: datetime, policy: Policy) -> Slots
     ):
         current = active(slots)
         if current is not None:
+            current = replace(current, has_signed=current.has_signed or wish.in_use)
             slots = changed(slots, retired(current, now, policy))
         slots = changed(slots, replace(following, state=SlotState.ACTIVE, has_signed=wish.in_use))
     return tuple(_after_retention(slot, now) for slot in slots)

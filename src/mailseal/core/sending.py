@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from mailseal.core import rotation
 from mailseal.core.errors import MessageRejected
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Replica
+from mailseal.core.rotation import Slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,13 @@ def signing_key(identity: Identity) -> SigningKey | None:
         case ByoDkim(selector=selector, key=key):
             return SigningKey(identity.name, selector, key.key_id, key.bits)
         case EasyDkim():
-            slot = rotation.active(identity.slots)
-            if slot is None or slot.key is None:
-                return None
-            return SigningKey(identity.name, slot.token, slot.key.key_id, slot.key.bits)
+            return _of_slots(identity, identity.slots)
+        case Replica(parent=parent):
+            return _of_slots(identity, parent.slots)
+
+
+def _of_slots(identity: Identity, slots: Slots) -> SigningKey | None:
+    slot = rotation.active(slots)
+    if slot is None or slot.key is None:
+        return None
+    return SigningKey(identity.name, slot.token, slot.key.key_id, slot.key.bits)

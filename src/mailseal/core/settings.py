@@ -20,6 +20,8 @@ from mailseal.core.identity import (
     EasyDkim,
     Event,
     Identity,
+    Method,
+    Replica,
     Setting,
     wish_of,
     with_key_placed,
@@ -29,6 +31,7 @@ from mailseal.core.identity import (
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, started
 from mailseal.core.policy import Policy
+from mailseal.core.regions import parent_region
 from mailseal.core.rotation import Slots
 
 
@@ -47,7 +50,14 @@ class WantByo:
     private_key: str = field(repr=False)
 
 
-Wanted = WantEasy | WantByo
+@dataclass(frozen=True, slots=True)
+class WantReplica:
+    """The tokens and keys of the identity of the same name in another region."""
+
+    region: str
+
+
+Wanted = WantEasy | WantByo | WantReplica
 
 
 def wanted(command: PutDkimSigning) -> Wanted:
@@ -82,17 +92,20 @@ def _wanted(origin: str, given: DkimAttributesInput) -> Wanted:
                 hint="Send both, also if only one of them is new.",
             )
         return WantByo(given.selector, given.private_key)
-    if origin != Origin.AWS_SES:
-        raise BadRequest(
-            f"The signing attributes origin {origin} is not served here.",
-            hint="Deterministic Easy DKIM is not available yet; use AWS_SES or EXTERNAL.",
-        )
     if given.selector is not None or given.private_key is not None:
         raise BadRequest(
             "DomainSigningSelector and DomainSigningPrivateKey require EXTERNAL origin.",
             hint="Leave both out for Easy DKIM, or set SigningAttributesOrigin to EXTERNAL.",
         )
-    return WantEasy(given.next_key_bits)
+    region = parent_region(origin)
+    if region is None:
+        return WantEasy(given.next_key_bits)
+    if given.next_key_bits is not None:
+        raise BadRequest(
+            "NextSigningKeyLength is not allowed for a replica.",
+            hint=f"A replica has its parent's keys; change the length in {region}.",
+        )
+    return WantReplica(region)
 
 
 def easy_bits(identity: Identity, want: WantEasy, policy: Policy) -> int:
@@ -181,6 +194,37 @@ def with_byodkim(
     return Change(changed, (Event("setting", text + _meanwhile(changed)),))
 
 
+def with_replica(
+    identity: Identity, method: Replica, setting_id: str, now: datetime, policy: Policy
+) -> Change:
+    """The identity after a Put with origin AWS_SES_<REGION>, `method` with its parent as it stands.
+
+    What is wrong with a parent shows later, in VerificationInfo, as with SES.
+    """
+    newest = identity.newest
+    if newest.method == method:
+        if newest.proof.status is DkimStatus.FAILED:
+            return Change(with_search_restarted(identity, now), (Event("restart", "search begun again"),))
+        return Change(identity)
+    setting = Setting(setting_id, method, started(now))
+    changed = with_newest(identity, setting, policy)
+    signing = changed.signing
+    if signing is None or not isinstance(signing.method, EasyDkim):
+        changed = replace(changed, slots=rotation.with_no_use(changed.slots, now, policy))
+    text = f"replica of {method.region}" + _meanwhile(changed)
+    return Change(changed, (Event("setting", text),))
+
+
+def refuse_to_end_parent(identity: Identity, what: str) -> None:
+    """Raises BadRequest where another region's identity borrows this one's keys (`what`: be deleted, …)."""
+    if identity.replica_regions:
+        regions = ", ".join(identity.replica_regions)
+        raise BadRequest(
+            f"Email identity {identity.name} has replicas in {regions} and can't {what}.",
+            hint="Delete the replicas or give them keys of their own first; nothing was changed.",
+        )
+
+
 def _same_key(method: ByoDkim, want: WantByo, key: KeyRef) -> bool:
     return method.selector.lower() == want.selector.lower() and method.key.spki == key.spki
 
@@ -193,35 +237,32 @@ def _meanwhile(identity: Identity) -> str:
             return f"; slot {slot.number} signs on" if slot else ""
         case Setting(method=ByoDkim(selector=selector)):
             return f"; selector {selector} signs on"
+        case Setting(method=Replica(region=region)):
+            return f"; the key of {region} signs on"
         case _:
             return ""
 
 
 @dataclass(frozen=True, slots=True)
 class NewIdentity:
-    """What a created identity starts from."""
+    """What a created identity starts from: the customer's key for BYODKIM, the parent for a replica."""
 
     account_id: str
     region: str
     command: CreateIdentity
     setting_id: str
     slots: Slots
+    key: KeyRef | None = None
+    replica: Replica | None = None
 
 
-def created(new: NewIdentity, want: Wanted, key: KeyRef | None, now: datetime, policy: Policy) -> Change:
-    """A new identity, PENDING, its slots' names published; `key` is the customer's key for BYODKIM.
+def created(new: NewIdentity, want: Wanted, now: datetime, policy: Policy) -> Change:
+    """A new identity, PENDING, its slots' names published.
 
     For Easy DKIM the fresh key is placed afterwards (`with_fresh_key`).
     """
     slots = rotation.with_domain_back(new.slots)
-    method: EasyDkim | ByoDkim
-    if isinstance(want, WantByo):
-        if key is None:
-            raise ValueError("BYODKIM needs the customer's key")
-        method, text = ByoDkim(want.selector, key), f"own key {key.fingerprint}, selector {want.selector}"
-    else:
-        method = EasyDkim(want.bits or policy.default_bits)
-        text = f"Easy DKIM, RSA {method.bits}"
+    method, text = _method(new, want, policy)
     identity = Identity(
         account_id=new.account_id,
         region=new.region,
@@ -234,6 +275,19 @@ def created(new: NewIdentity, want: Wanted, key: KeyRef | None, now: datetime, p
     if isinstance(method, EasyDkim) and rotation.first_blank(slots) is None:
         identity = replace(identity, slots=rotation.revived(slots))
     return Change(identity, (Event("created", text),))
+
+
+def _method(new: NewIdentity, want: Wanted, policy: Policy) -> tuple[Method, str]:
+    """The method of a created identity, and the sentence for its timeline."""
+    match want:
+        case WantByo(selector=selector) if new.key is not None:
+            return ByoDkim(selector, new.key), f"own key {new.key.fingerprint}, selector {selector}"
+        case WantReplica(region=region) if new.replica is not None:
+            return new.replica, f"replica of {region}"
+        case WantEasy(bits=bits):
+            bits = bits or policy.default_bits
+            return EasyDkim(bits), f"Easy DKIM, RSA {bits}"
+    raise ValueError("what the method needs was not gathered")
 
 
 def with_fresh_key(identity: Identity, key: KeyRef, now: datetime, policy: Policy) -> Change:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Parent, ParentKind, Replica, Setting
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import Check, ErrorType, Evidence
 from mailseal.core.names import dkim_name
 from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import KeySlot, SlotState, answer_of
+from mailseal.core.rotation import KeySlot, Slots, SlotState, answer_of
 from mailseal.dkim.keyrecord import Accepted, format_key_record, judge_byodkim
 
 
@@ -82,16 +82,43 @@ def expected_records(
             value = format_key_record(key.spki).decode()
             return (ExpectedRecord(dkim_name(selector, identity.name), RecordType.TXT, value, key=key),)
         case EasyDkim():
-            return tuple(
-                ExpectedRecord(
-                    dkim_name(slot.token, identity.name),
-                    RecordType.CNAME,
-                    slot.owner,
-                    slot=slot.number,
-                    texts=_acceptable(slot, now, policy),
-                )
-                for slot in identity.slots
-            )
+            return _aliases(identity, identity.slots, now, policy)
+        case Replica(parent=parent):
+            return _aliases(identity, parent.slots, now, policy)
+
+
+def _aliases(identity: Identity, slots: Slots, now: datetime, policy: Policy) -> tuple[ExpectedRecord, ...]:
+    return tuple(
+        ExpectedRecord(
+            dkim_name(slot.token, identity.name),
+            RecordType.CNAME,
+            slot.owner,
+            slot=slot.number,
+            texts=_acceptable(slot, now, policy),
+        )
+        for slot in slots
+    )
+
+
+_REPLICATION_ERRORS: dict[ParentKind, ErrorType] = {
+    ParentKind.NOT_THERE: ErrorType.REPLICATION_PRIMARY_NOT_FOUND,
+    ParentKind.BYODKIM: ErrorType.REPLICATION_PRIMARY_BYO_DKIM_NOT_SUPPORTED,
+    ParentKind.REPLICA: ErrorType.REPLICATION_REPLICA_AS_PRIMARY_NOT_SUPPORTED,
+}
+
+
+def without_parent(identity: Identity, setting: Setting, regions: tuple[str, ...]) -> CheckReport | None:
+    """The report of a replica that has nothing to borrow from, or None where the DNS has to be asked."""
+    match setting.method:
+        case Replica(region=region) if region == identity.region or region not in regions:
+            error = ErrorType.REPLICATION_PRIMARY_INVALID_REGION
+        case Replica(denied=True):
+            error = ErrorType.REPLICATION_ACCESS_DENIED
+        case Replica(parent=Parent(kind=kind)) if kind in _REPLICATION_ERRORS:
+            error = _REPLICATION_ERRORS[kind]
+        case _:
+            return None
+    return CheckReport((), Check(Evidence.NEGATIVE, error), {})
 
 
 def _acceptable(slot: KeySlot, now: datetime, policy: Policy) -> frozenset[bytes]:

@@ -16,12 +16,12 @@ from mailseal.core import rotation, settings
 from mailseal.core.access import Principal
 from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
 from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
-from mailseal.core.identity import Change, Event, Identity, wish_of, with_search_restarted
+from mailseal.core.identity import Change, Event, Identity, Replica, wish_of, with_search_restarted
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
 from mailseal.core.rotation import KeySlot, Slots
-from mailseal.core.settings import NewIdentity, WantByo, Wanted
+from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
 from mailseal.dkim.keys import KeyRefused, PrivateKey, decode_ses_private_key, load_private_key
 from mailseal.service.due import due_times
 from mailseal.service.stock import take_key, write_with_keys
@@ -44,8 +44,16 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
     def unit(tx: Tx) -> Identity:
         _raise_if_exists(tx, who, domain, command.name)
         slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
-        new = NewIdentity(who.account_id, who.region, command, setting_id, slots)
-        change = settings.created(new, want, _stored(tx, own), now, world.policy)
+        new = NewIdentity(
+            who.account_id,
+            who.region,
+            command,
+            setting_id,
+            slots,
+            key=_stored(tx, own),
+            replica=_replica(tx, who, domain, want) if isinstance(want, WantReplica) else None,
+        )
+        change = settings.created(new, want, now, world.policy)
         return _apply(tx, world, change, now, refusal=AlreadyExists(_exists(command.name)))
 
     identity = await write_with_keys(world, unit, now)
@@ -65,14 +73,7 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, command.name)
-        if isinstance(want, WantByo):
-            if own is None:
-                raise ValueError("the customer's key was not gathered")
-            change = settings.with_byodkim(identity, want, own.ref, setting_id, now, world.policy)
-            if change.identity != identity:
-                _stored(tx, own)
-        else:
-            change = settings.with_easy(identity, want, setting_id, now, world.policy)
+        change = _changed(tx, world, identity, want, own, setting_id, now)
         if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
             return identity
         return _apply(tx, world, change, now)
@@ -80,6 +81,37 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
     identity = await write_with_keys(world, unit, now)
     _wake(world)
     return identity
+
+
+def _changed(
+    tx: Tx,
+    world: World,
+    identity: Identity,
+    want: Wanted,
+    own: SealedKey | None,
+    setting_id: str,
+    now: datetime,
+) -> Change:
+    """What the settings that were asked for make of an identity, the customer's key stored if it is used."""
+    who = Principal(identity.account_id, identity.region, "")
+    match want:
+        case WantEasy():
+            return settings.with_easy(identity, want, setting_id, now, world.policy)
+        case WantReplica():
+            settings.refuse_to_end_parent(identity, "become a replica")
+            method = _replica(tx, who, identity.name, want)
+            return settings.with_replica(identity, method, setting_id, now, world.policy)
+        case WantByo() if own is not None:
+            settings.refuse_to_end_parent(identity, "be moved to BYODKIM")
+            change = settings.with_byodkim(identity, want, own.ref, setting_id, now, world.policy)
+            if change.identity != identity:
+                _stored(tx, own)
+            return change
+    raise ValueError("the customer's key was not gathered")
+
+
+def _replica(tx: Tx, who: Principal, name: str, want: WantReplica) -> Replica:
+    return Replica(want.region, parent=tx.identities.parent(who.account_id, want.region, name))
 
 
 async def put_dkim_attributes(
@@ -135,6 +167,7 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
 
     def unit(tx: Tx) -> None:
         identity = load_identity(tx, who, domain, name)
+        settings.refuse_to_end_parent(identity, "be deleted")
         slots = rotation.with_domain_gone(identity.slots, now, world.policy)
         if not tx.identities.delete(replace(identity, slots=slots)):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")

@@ -14,7 +14,7 @@ from mailseal.core import rotation
 from mailseal.core.access import Principal
 from mailseal.core.checking import slot_events
 from mailseal.core.errors import BadRequest
-from mailseal.core.identity import Change, EasyDkim, Event, Identity, after_time
+from mailseal.core.identity import Change, EasyDkim, Event, Identity, Replica, after_time
 from mailseal.core.rotation import Wish
 from mailseal.service.configure import apply_change, load_identity, with_wanted_key
 from mailseal.service.stock import write_with_keys
@@ -70,6 +70,11 @@ async def rotate_identity(world: World, who: Principal, name: str, now: datetime
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, name)
+        if isinstance(identity.newest.method, Replica):
+            raise BadRequest(
+                f"{name} is a replica of {identity.newest.method.region}.",
+                hint="It has its parent's keys: rotate them in that region.",
+            )
         if not isinstance(identity.newest.method, EasyDkim):
             raise BadRequest(
                 f"{name} signs with its own key (BYODKIM).",

@@ -21,6 +21,7 @@ from mailseal.core.verification import (
     absent_at_authorities,
     compare,
     expected_records,
+    without_parent,
 )
 from mailseal.service.configure import apply_change, get_identity, with_wanted_key
 from mailseal.service.reports import format_report
@@ -88,6 +89,9 @@ async def check(world: World, due: DueCheck) -> Checked | None:
 async def look_at(world: World, identity: Identity, setting: Setting) -> CheckReport:
     """What the DNS says about a setting's records: the authorities first, resolvers only where these do not
     already say that something is absent."""
+    lacking = without_parent(identity, setting, world.regions)
+    if lacking is not None:
+        return lacking
     expected = expected_records(identity, setting, world.clock.now(), world.policy)
     seen: tuple[Observation, ...] = ()
     soa: SoaRecord | None = None

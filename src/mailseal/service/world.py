@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from mailseal.core.access import AccessKey
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
-from mailseal.core.identity import Event, Identity
+from mailseal.core.identity import Event, Identity, Parent
 from mailseal.core.keys import KeyPlace
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
@@ -76,6 +76,9 @@ class Identities(Protocol):
         Version 0 inserts (None where the name exists). Keys of the domain that neither a setting nor a slot
         refers to any more are erased; owner names whose answer changed are marked for publication.
         """
+
+    def parent(self, account_id: str, region: str, name: str) -> Parent:
+        """The identity of that name and region as a replica in another region sees it."""
 
     def delete(self, identity: Identity) -> bool:
         """Removes identity and settings, saves its slots; False where the version is not the stored one."""

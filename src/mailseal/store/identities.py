@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mailseal.core.commands import Tag
-from mailseal.core.identity import Identity, Setting, verification
+from mailseal.core.identity import Identity, Parent, Setting, verification
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.rotation import Slots, Wish, next_due_at
 from mailseal.core.stored import DueCheck, DueTimes, IdentityQuery, IdentitySummary
@@ -104,8 +104,13 @@ class Identities:
             last_key_at=from_ms_or_null(last_key_at),
             new_key_wanted=bool(new_key_wanted),
             tags=tuple(Tag(key, value) for key, value in json.loads(tags)),
+            replica_regions=self._settings.replica_regions(*place),
             version=version,
         )
+
+    def parent(self, account_id: str, region: str, name: str) -> Parent:
+        """The identity of that name and region as a replica of it sees it."""
+        return self._settings.parent(account_id, region, name)
 
     def save(self, identity: Identity, due: DueTimes) -> Identity | None:
         """The identity with its new version, or None where the stored row is not at `identity.version`.

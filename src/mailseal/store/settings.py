@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
+from mailseal.core.identity import (
+    ByoDkim,
+    EasyDkim,
+    Identity,
+    Method,
+    Parent,
+    ParentKind,
+    Replica,
+    Setting,
+)
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Evidence, Proof
 from mailseal.core.observations import SoaRecord
@@ -25,15 +34,16 @@ from mailseal.store.engine import (
     to_ms,
     to_ms_or_null,
 )
+from mailseal.store.slots import SlotRows
 
-_EASY, _BYO = "EASY", "BYO"
+_EASY, _BYO, _REPLICA = "EASY", "BYO", "REPLICA"
 
 # settings.load: the live settings of an identity, with their keys' public halves.
 _LOAD = """
 SELECT s.setting_id, s.method, s.bits, s.selector, s.key_id, k.bits, k.spki,
     s.status, s.since, s.searching_since, s.excused_ms, s.first_match_at, s.negatives, s.missing_ms,
     s.temporaries, s.temporary_since, s.last_evidence, s.last_checked_at, s.last_success_at, s.error_type,
-    s.soa_primary, s.soa_admin, s.soa_serial, s.soa_minimum, s.negative_until
+    s.soa_primary, s.soa_admin, s.soa_serial, s.soa_minimum, s.negative_until, s.parent_region, s.is_denied
 FROM settings s LEFT JOIN private_keys k ON k.key_id = s.key_id
 WHERE s.account_id = ? AND s.region = ? AND s.name = ?
 """
@@ -43,8 +53,9 @@ _INSERT = """
 INSERT INTO settings (setting_id, account_id, region, name, method, bits, selector, key_id,
     status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms,
     temporaries, temporary_since, last_evidence, last_checked_at, last_success_at, error_type,
-    soa_primary, soa_admin, soa_serial, soa_minimum, negative_until, claim_at, is_leased)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+    soa_primary, soa_admin, soa_serial, soa_minimum, negative_until, claim_at, parent_region, is_denied,
+    is_leased)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
 # settings.update: how far a setting's proof has come; what it asks for never changes.
@@ -79,16 +90,57 @@ AND (claim_at IS NULL OR claim_at > ?)
 """
 
 
+# settings.parent: the newest setting of an identity, as far as a replica of it needs to know.
+_PARENT = """
+SELECT s.method, s.bits, i.last_key_at FROM identities i JOIN settings s ON s.setting_id = i.newest_setting_id
+WHERE i.account_id = ? AND i.region = ? AND i.name = ?
+"""
+
+# settings.replicas: the regions in which a live setting borrows this identity's keys.
+_REPLICAS = """
+SELECT DISTINCT region FROM settings WHERE account_id = ? AND name = ? AND parent_region = ? AND region <> ?
+ORDER BY region
+"""
+
+
 class Settings:
     """The table settings."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, slots: SlotRows) -> None:
         self._execute = execute
+        self._slots = slots
 
     def load(self, account_id: str, region: str, name: str) -> Mapping[str, Setting]:
-        """The live settings of an identity, by their ids."""
+        """The live settings of an identity, by their ids; a replica's with its parent as it stands."""
         rows = self._execute(_LOAD, (account_id, region, name))
-        return {row[0]: _setting(row) for row in rows}
+        return {
+            row[0]: Setting(row[0], self._method(account_id, name, row), _proof(row[7:25])) for row in rows
+        }
+
+    def _method(self, account_id: str, name: str, row: Row) -> Method:
+        _, method, bits, selector, key_id, key_bits, spki = row[:7]
+        parent_region, is_denied = row[25:]
+        if method == _EASY:
+            return EasyDkim(bits)
+        if method == _BYO:
+            return ByoDkim(selector, KeyRef(key_id, key_bits, spki))
+        return Replica(parent_region, bool(is_denied), self.parent(account_id, parent_region, name))
+
+    def parent(self, account_id: str, region: str, name: str) -> Parent:
+        """The identity of that name and region as a replica of it sees it."""
+        rows = self._execute(_PARENT, (account_id, region, name))
+        if not rows:
+            return Parent(ParentKind.NOT_THERE)
+        method, bits, last_key_at = rows[0]
+        if method != _EASY:
+            return Parent(ParentKind.BYODKIM if method == _BYO else ParentKind.REPLICA)
+        slots = self._slots.load(account_id, region, name) or ()
+        return Parent(ParentKind.EASY, slots, bits, from_ms_or_null(last_key_at))
+
+    def replica_regions(self, account_id: str, region: str, name: str) -> tuple[str, ...]:
+        """The regions in which a live setting borrows the keys of this region's identity."""
+        rows = self._execute(_REPLICAS, (account_id, name, region, region))
+        return tuple(row[0] for row in rows)
 
     def save(self, identity: Identity, due: Mapping[str, datetime | None]) -> None:
         """Writes the identity's settings and ends all others it had.
@@ -106,7 +158,8 @@ class Settings:
         proof = _proof_values(setting.proof)
         if not self._execute(_UPDATE, (*proof, setting.setting_id)):
             method = _method_values(setting)
-            self._execute(_INSERT, (setting.setting_id, *place, *method, *proof, moment))
+            borrowed = _borrowed_values(setting)
+            self._execute(_INSERT, (setting.setting_id, *place, *method, *proof, moment, *borrowed))
         elif setting.setting_id in due:
             self._execute(_SET_DUE, (moment, setting.setting_id))
 
@@ -120,19 +173,22 @@ class Settings:
         self._execute(_HASTEN, (to_ms(at), account_id, region, name, to_ms(at)))
 
 
-def _setting(row: Row) -> Setting:
-    setting_id, method, bits, selector, key_id, key_bits, spki, *proof = row
-    if method == _EASY:
-        return Setting(setting_id, EasyDkim(bits), _proof(proof))
-    return Setting(setting_id, ByoDkim(selector, KeyRef(key_id, key_bits, spki)), _proof(proof))
-
-
 def _method_values(setting: Setting) -> tuple[Value, ...]:
     match setting.method:
         case EasyDkim(bits=bits):
             return _EASY, bits, None, None
         case ByoDkim(selector=selector, key=key):
             return _BYO, None, selector, key.key_id
+        case Replica():
+            return _REPLICA, None, None, None
+
+
+def _borrowed_values(setting: Setting) -> tuple[Value, ...]:
+    match setting.method:
+        case Replica(region=region, denied=denied):
+            return region, int(denied)
+        case _:
+            return None, 0
 
 
 def _proof(values: Row | list[Any]) -> Proof:

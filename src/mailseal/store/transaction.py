@@ -24,7 +24,7 @@ class Transaction:
         self.keys = Keys(execute)
         self.zone = Zone(execute)
         self.slots = SlotRows(execute, self.keys, self.zone)
-        self.identities = Identities(execute, Settings(execute), self.slots)
+        self.identities = Identities(execute, Settings(execute, self.slots), self.slots)
         self.events = Events(execute)
         self.evidence = EvidenceReports(execute)
         self.access_keys = AccessKeys(execute)

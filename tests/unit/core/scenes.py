@@ -43,7 +43,7 @@ def blank_slots() -> Slots:
 def easy_identity(number: int = 1, bits: int = 2048) -> Identity:
     """A new Easy DKIM identity with its first key placed and published."""
     new = NewIdentity(ACCOUNT, REGION, CreateIdentity(DOMAIN), "setting-1", blank_slots())
-    change = settings.created(new, WantEasy(bits), None, START, POLICY)
+    change = settings.created(new, WantEasy(bits), START, POLICY)
     identity = settings.with_fresh_key(change.identity, key(number, bits), START, POLICY).identity
     return published(identity, START)
 
