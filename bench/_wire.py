@@ -59,7 +59,8 @@ class Round:
 @contextmanager
 def server(*arguments: str) -> Iterator[Server]:
     """A server of `_serve.py`, ended by closing its standard input."""
-    command = [sys.executable, str(HERE / "_serve.py"), *arguments]
+    # -P: a bench named like a package (dns) must not be found in that package's place.
+    command = [sys.executable, "-P", str(HERE / "_serve.py"), *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HERE.parent)
     assert process.stdin is not None
     assert process.stdout is not None
