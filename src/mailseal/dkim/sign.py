@@ -72,6 +72,7 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     """The DKIM-Signature fields, one a signer in their order, each ending in CRLF; `at` is t= in seconds.
 
     Raises MessageRefused for a message without exactly one From field, or whose last line does not end.
+    A relaxed header becomes a simple one where a signed field holds the raw octet A0.
     """
     lowered = [header.name.lower() for header in message.fields]
     if lowered.count(b"from") != 1:
@@ -80,15 +81,20 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
         raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
     signed = [header for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
     names = _names(signed, lowered, options.oversign_absent)
-    prefix = _canonical_header(signed, options.header)
+    how = options.header
+    prefix = _canonical_header(signed, how)
+    if how is Canonicalization.RELAXED and b"\xa0" in prefix:
+        # mailauth takes this octet, which ends many letters in UTF-8, for a blank; relaxed would fail there.
+        how = Canonicalization.SIMPLE
+        prefix = _canonical_header(signed, how)
     hashed_body = body_hash(message.body, options.body)
     expires_at = None if options.lifetime_seconds is None else at + options.lifetime_seconds
-    how = options.header + "/" + options.body
+    both = how + "/" + options.body
     result = []
     for signer in signers:
-        head = format_head(signer.selector, signer.sdid, how, at, expires_at)
+        head = format_head(signer.selector, signer.sdid, both, at, expires_at)
         unsigned = format_unsigned(head, names, hashed_body)
-        data_hash = hashlib.sha256(prefix + canonical_unsigned(unsigned, options.header)).digest()
+        data_hash = hashlib.sha256(prefix + canonical_unsigned(unsigned, how)).digest()
         signature = signer.sign_digest(data_hash)
         if len(signature) != signer.signature_bytes:
             raise ValueError("the signature is not as long as the signer's key")

@@ -172,6 +172,19 @@ def test_a_signer_does_not_show_what_signs(key: PrivateKey) -> None:
     assert "sign_digest" not in repr(signer(key))
 
 
+@pytest.mark.parametrize("body", list(Canonicalization))
+def test_an_octet_that_one_verifier_takes_for_a_blank_is_signed_simple(
+    key: PrivateKey, body: Canonicalization
+) -> None:
+    raw = "From: a@example.com\r\nSubject: voilà  !\r\nX-A: b\r\n\r\nà\r\n".encode()
+    field = sign(parse_message(raw), [signer(key)], AT, options=SignOptions(body=body))
+    assert tags(field)["c"] == f"simple/{body}"
+    assert results(field + raw, key) == [Result.PASS]
+    unsigned_only = raw.replace("à  !".encode(), b"a").replace(b"X-A: b", "X-A: à".encode())
+    field = sign(parse_message(unsigned_only), [signer(key)], AT, options=SignOptions(body=body))
+    assert tags(field)["c"] == f"relaxed/{body}"
+
+
 def test_no_key_answers_do_not_pass(message: Message, key: PrivateKey) -> None:
     signed = parse_message(sign(message, [signer(key)], AT) + message.raw)
     assert [each.result for each in verify(signed, lambda _: NoKey.UNAVAILABLE)] == [Result.TEMPERROR]
