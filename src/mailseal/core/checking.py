@@ -61,18 +61,35 @@ def slot_events(before: rotation.KeySlot | None, after: rotation.KeySlot | None)
 def switch_due_at(identity: Identity, policy: Policy) -> datetime | None:
     """When signing may go over to the newest setting, or None while that is not proven or signs already.
 
-    Where an older setting signs, the switch waits until every "not there" that was seen has expired. With one
-    and the same selector there is nothing to wait for: the old key's record is already gone.
+    It waits until every earlier answer of the slot to be used has expired and, where an older setting signs,
+    every "not there" that was seen. With one and the same selector there is nothing to wait for: the old
+    key's record is already gone.
     """
     newest, signing = identity.newest, identity.signing
     if newest.proof.status is not DkimStatus.SUCCESS or newest.proof.last_success_at is None:
         return None
     if signing is not None and signing.setting_id == newest.setting_id:
         return None
-    proven = newest.proof.last_success_at
-    if signing is None or _same_name(newest, signing) or newest.proof.negative_until is None:
-        return proven
-    return max(proven, newest.proof.negative_until)
+    moments = [newest.proof.last_success_at, *_earlier_until(identity)]
+    if signing is not None and not _same_name(newest, signing) and newest.proof.negative_until is not None:
+        moments.append(newest.proof.negative_until)
+    return max(moments)
+
+
+def _earlier_until(identity: Identity) -> tuple[datetime, ...]:
+    """Until when caches may hold earlier answers of the slot that the newest setting would sign with."""
+    slot = _slot_to_use(identity)
+    return () if slot is None else tuple(earlier.until for earlier in slot.earlier)
+
+
+def _slot_to_use(identity: Identity) -> rotation.KeySlot | None:
+    match identity.newest.method:
+        case Replica(parent=parent):
+            return rotation.active(parent.slots)
+        case EasyDkim():
+            return rotation.active(identity.slots)
+        case ByoDkim():
+            return None
 
 
 def _same_name(newest: Setting, signing: Setting) -> bool:
@@ -97,16 +114,13 @@ def _with_due_switch(identity: Identity, now: datetime, policy: Policy) -> tuple
 
 def _signs_with(identity: Identity, now: datetime, policy: Policy) -> str | None:
     """What the newest setting would sign with, in words; None where its key is not fit to be used yet."""
-    match identity.newest.method:
-        case ByoDkim(selector=selector):
-            return f"selector {selector}"
-        case Replica(region=region, parent=parent):
-            slot, where = rotation.active(parent.slots), f" of {region}"
-        case EasyDkim():
-            slot, where = rotation.active(identity.slots), ""
+    method = identity.newest.method
+    if isinstance(method, ByoDkim):
+        return f"selector {method.selector}"
+    slot = _slot_to_use(identity)
     if slot is None or not rotation.is_ready(slot, now, policy):
         return None
-    return f"slot {slot.number}{where}"
+    return f"slot {slot.number}" + (f" of {method.region}" if isinstance(method, Replica) else "")
 
 
 def _without_lost_proof(identity: Identity, now: datetime, policy: Policy) -> Identity:

@@ -14,6 +14,9 @@ from mailseal.core.policy import Policy
 from mailseal.core.rotation import Slots, next_due_at, upcoming
 from mailseal.service.world import DueTimes
 
+SHORTEST = timedelta(seconds=1)
+"""What is due at once and could not be done is tried again no sooner than this."""
+
 
 def due_times(
     identity: Identity, now: datetime, policy: Policy, jitter: float, *, check_now: bool = False
@@ -31,6 +34,8 @@ def _check_due(
 ) -> datetime | None:
     due = next_check_at(setting.proof, now, policy, jitter)
     switch = switch_due_at(identity, policy) if setting is identity.newest else None
+    if switch is not None:
+        switch = max(switch, now + SHORTEST)
     sight = _sight_due(identity.slots, now, policy) if isinstance(setting.method, EasyDkim) else None
     return min((moment for moment in (due, switch, sight) if moment is not None), default=None)
 

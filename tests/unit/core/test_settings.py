@@ -68,7 +68,8 @@ def put(way: str, /, **members: object) -> PutDkimSigning:
         put("AWS_SES", selector="s1", private_key="x"),
         put("AWS_SES", private_key="x", next_key_bits=1024),
         put("AWS_SES", origin="AWS_SES"),
-        put("AWS_SES_EU_WEST_1"),
+        put("AWS_SES_EU_WEST_1", next_key_bits=2048),
+        put("AWS_SES_EU_WEST_1", selector="s1", private_key="x"),
         PutDkimSigning(DOMAIN, "EXTERNAL"),
     ],
 )
