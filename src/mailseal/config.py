@@ -261,6 +261,9 @@ def _parse_text(text: str, wanted: Any, variable: str) -> Any:
     return _typed(text, wanted, variable)
 
 
+_ALIGNED, _LONGEST_LINE = 44, 110
+
+
 def format_config(config: Config, *, title: str) -> str:
     """The configuration as a TOML text with every line explained; `parse_config` reads it back."""
     lines = [
@@ -271,8 +274,11 @@ def format_config(config: Config, *, title: str) -> str:
         lines += ["", f"[{name}]"]
         values = getattr(config, name)
         shown = [(one, f"{key} = {_toml(getattr(values, key))}") for key, (one, _) in _keys(section).items()]
-        width = max(len(text) for _, text in shown if len(text) <= 44)
-        lines += [f"{text:{width}}  # {one.metadata['sentence']}" for one, text in shown]
+        width = max(len(text) for _, text in shown if len(text) <= _ALIGNED)
+        for one, text in shown:
+            sentence = one.metadata["sentence"]
+            line = f"{text:{width}}  # {sentence}"
+            lines += [line] if len(line) <= _LONGEST_LINE else [f"# {sentence}", text]
     return "\n".join(lines) + "\n"
 
 

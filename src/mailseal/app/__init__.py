@@ -38,7 +38,9 @@ from mailseal.keymaking import ChildKeyMaker
 from mailseal.native.http import Application
 from mailseal.sealing.keyring import Keyring
 from mailseal.sealing.masterkey import load_master_key
-from mailseal.service.world import Clock, Resolver, World
+from mailseal.service.world import Clock, NextHop, Resolver, World
+from mailseal.smtp.maildir import MaildirNextHop
+from mailseal.smtp.nexthop import SmtpNextHop
 from mailseal.store.sqlite import SqliteStore
 from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
 from mailseal.worker import Bells, Worker
@@ -70,6 +72,7 @@ class Running:
     world: World
     worker: Worker
     store: SqliteStore
+    next_hop: SmtpNextHop | MaildirNextHop
     telemetry: Telemetry
     api_url: str
     dns_addresses: tuple[Address, ...]
@@ -112,7 +115,9 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
 
     telemetry = _telemetry(edges, parts)
     bells = Bells()
-    world = _world(config, edges, store, keyring, derivation, bells, parts)
+    next_hop = make_next_hop(config)
+    parts.push_async_callback(next_hop.close)
+    world = _world(config, edges, store, keyring, derivation, next_hop, bells, parts)
     worker = Worker(world, bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
     zones = [make_zone(config, apex, store.served) for apex in known]
@@ -130,7 +135,19 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     await doors.open_metrics(config, telemetry, parts)
     await doors.open_api(config, world, telemetry, sockets, sandbox, parts)
     addresses = name_server.addresses
-    return Running(config, world, worker, store, telemetry, url, addresses, control, failed, AsyncExitStack())
+    return Running(
+        config,
+        world,
+        worker,
+        store,
+        next_hop,
+        telemetry,
+        url,
+        addresses,
+        control,
+        failed,
+        AsyncExitStack(),
+    )
 
 
 def _open_store(database: Path, failed: asyncio.Future[str], parts: AsyncExitStack) -> SqliteStore:
@@ -156,11 +173,10 @@ def _world(
     store: SqliteStore,
     keyring: Keyring,
     derivation: bytes,
+    next_hop: NextHop,
     bells: Bells,
     parts: AsyncExitStack,
 ) -> World:
-    next_hop = make_next_hop(config)
-    parts.push_async_callback(next_hop.close)
     key_maker = ChildKeyMaker(processes=1)
     parts.push_async_callback(key_maker.close)
     policy = policy_of(config)

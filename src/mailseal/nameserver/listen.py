@@ -7,7 +7,6 @@ References: RFC 7766 §6.2 (TCP), RFC 1035 §4.2.2 (two-octet length).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -96,26 +95,22 @@ class RunningNameServer:
         await asyncio.gather(*streams, return_exceptions=True)
 
     def _on_datagrams(self, datagrams: socket.socket) -> None:
-        answered = False
+        # If it fails: what is cached was true a moment ago, better than silence while the database is away.
+        with self._faults:
+            self._answers.refresh()
         for _ in range(_BATCH):
             try:
                 message, client = datagrams.recvfrom(_LARGEST_DATAGRAM)
             except OSError:
                 # Empty, or the kernel tells of a client that is gone; the next datagram wakes us again.
                 return
-            if not answered:
-                answered = True
-                self._refresh()
             response = self._respond(message, self._answers.for_datagram)
-            if response is not None:
-                # A full send buffer or a forged source port 0 loses this one answer: the client asks again.
-                with contextlib.suppress(OSError):
+            try:
+                if response is not None:
                     datagrams.sendto(response, client)
-
-    def _refresh(self) -> None:
-        # If it fails: what is cached was true a moment ago, better than silence while the database is away.
-        with self._faults:
-            self._answers.refresh()
+            except OSError:
+                # A full send buffer or a forged source port 0 loses this one answer: the client asks again.
+                continue
 
     def _respond(self, message: bytes, respond: Callable[[bytes], bytes | None]) -> bytes | None:
         """The response; SERVFAIL where making it failed."""

@@ -62,6 +62,23 @@ def start_child(arguments: Sequence[str]) -> ChildSandbox:
         return ChildSandbox(process, wait_until_ready(process, errors))
 
 
+def start_detached(arguments: Sequence[str]) -> Place:
+    """Where a sandbox is that goes on after us, in a session of its own; raises SandboxFailed."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments, "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        place = wait_until_ready(process, errors)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.returncode = 0  # it is nobody's child any more, and no warning is due
+    return place
+
+
 def wait_until_ready(process: subprocess.Popen[bytes], errors: IO[bytes]) -> Place:
     """Where the sandbox is, as its first line says; raises SandboxFailed, with the process ended."""
     line = _first_line(process)

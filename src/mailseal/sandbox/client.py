@@ -6,8 +6,6 @@ References: AWS's description "Create a signed AWS API request".
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import http.client
 import json
 from collections.abc import Mapping
@@ -17,15 +15,8 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION
-from mailseal.sesv2.sigv4 import (
-    ALGORITHM,
-    Claim,
-    Headers,
-    Target,
-    canonical_request,
-    derive_key,
-    string_to_sign,
-)
+from mailseal.sesv2.signing import Credentials, signed_headers
+from mailseal.sesv2.sigv4 import Target
 
 NATIVE = "/mailseal/v1"
 _TIMEOUT = 60.0
@@ -98,23 +89,9 @@ class SandboxClient:
             connection.close()
 
     def _signed(self, method: str, path: str, question: str, content: bytes, host: str) -> dict[str, str]:
-        time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        names = (b"content-type", b"host", b"x-amz-date")
-        headers: Headers = [
-            (b"content-type", b"application/json"),
-            (b"host", host.encode()),
-            (b"x-amz-date", time.encode()),
-        ]
-        payload_hash = hashlib.sha256(content).hexdigest()
-        claim = Claim(self.access_key_id, time[:8], self.region, "ses", names, "", time, None)
         target = Target(method, path.encode(), question.encode())
-        text = string_to_sign(claim, canonical_request(target, headers, names, payload_hash))
-        derived = derive_key(self.secret, claim.date, self.region)
-        signature = hmac.digest(derived, text, "sha256").hex()
-        scope = f"{self.access_key_id}/{claim.date}/{self.region}/ses/aws4_request"
-        signed = b";".join(names).decode()
-        proof = f"{ALGORITHM} Credential={scope}, SignedHeaders={signed}, Signature={signature}"
-        return {name.decode(): value.decode() for name, value in headers} | {"authorization": proof}
+        credentials = Credentials(self.access_key_id, self.secret, self.region)
+        return signed_headers(target, content, host, credentials, datetime.now(UTC))
 
 
 def _refusal(answer: Answer) -> SandboxRefusal:

@@ -39,7 +39,7 @@ class ObedientCustomer:
     """Watches for settings that wait for records, and publishes these `after` they were first seen."""
 
     def __init__(
-        self, world: World, customers: Customers, after: timedelta, say: Callable[[str], None]
+        self, world: World, customers: Customers, after: timedelta, say: Callable[[str, str], None]
     ) -> None:
         self._world = world
         self._customers = customers
@@ -81,7 +81,7 @@ class ObedientCustomer:
             records = await self._customers.publish(self._world, asked.who, asked.name)
         except Refusal:
             return  # deleted at this very moment
-        self._say(f"{asked.name}: {count_of(records)} published")
+        self._say(asked.name, f"{count_of(records)} published")
         self._world.wake_worker()
 
 

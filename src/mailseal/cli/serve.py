@@ -1,0 +1,137 @@
+"""`mailseal serve`: runs Mailseal until it is told to stop.
+
+Rule: the first line of a service's log says that it is ready; SIGTERM drains and stops, a database that
+cannot be written any more stops it too.
+References: docs/operating.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from mailseal import __version__
+from mailseal.app import Edges, Running, start
+from mailseal.app.ports import format_address
+from mailseal.cli.ending import Exit
+from mailseal.cli.options import given, output, shared
+from mailseal.cli.output import text
+from mailseal.config import Config, SetupError, find_config, load_config
+from mailseal.telemetry import Line, Sink, format_human, format_json
+
+_NEXT_HOP_S = 2.0
+
+
+@click.command()
+@shared
+def serve() -> int:
+    """Runs Mailseal with the configuration that is found, or named by --config."""
+    began = time.monotonic()
+    path = find_config(given("config"), os.environ)
+    if path is None:
+        raise SetupError(
+            "no configuration was found",
+            "neither --config nor MAILSEAL_CONFIG names one, and none lies at the usual places",
+            "mailseal init, or for a try: mailseal sandbox",
+        )
+    config = load_config(path, os.environ)
+    return uvloop.run(_serve(config, path, began))
+
+
+async def _serve(config: Config, path: Path, began: float) -> int:
+    as_service = bool(given("as_json")) or not sys.stdout.isatty()
+    running = await start(config, edges=Edges(on_log=_sink(as_service)))
+    try:
+        if as_service:
+            _say_ready(running)
+        else:
+            await _show_start(running, path, began)
+        return await _until_stopped(running)
+    finally:
+        await running.close()
+
+
+async def _until_stopped(running: Running) -> int:
+    """The exit code, once a signal came or the database gave up."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+
+    def stopped() -> None:
+        if not stop.done():
+            stop.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped)
+    ends: set[asyncio.Future[Any]] = {stop, running.failed}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if running.failed.done():
+        running.telemetry.say("stopping", text=running.failed.result())
+        return Exit.BUG
+    running.telemetry.say("stopping", text="told to stop; requests on their way are finished")
+    return Exit.WELL
+
+
+def _sink(as_service: bool) -> Sink:
+    """Lines to stdout for a service's log, to stderr beside a person's work."""
+    form, stream = (format_json, sys.stdout) if as_service else (format_human, sys.stderr)
+
+    def write(line: Line) -> None:
+        stream.write(form(line) + "\n")
+        stream.flush()
+
+    return write
+
+
+def _say_ready(running: Running) -> None:
+    running.telemetry.say(
+        "ready",
+        version=__version__,
+        api=running.api_url,
+        dns=" ".join(format_address(address) for address in running.dns_addresses),
+        control=str(running.control_path),
+        hosted_zone=running.world.hosted_zone,
+        pid=os.getpid(),
+    )
+
+
+async def _show_start(running: Running, path: Path, began: float) -> None:
+    """The start screen: what answers where, and what comes next."""
+    world, config = running.world, running.config
+    counted = await running.store.read(lambda tx: sum(tx.identities.count_by_status().values()))
+    serial = await running.store.read(lambda tx: tx.zone.serial(world.hosted_zone))
+    certificate = "" if config.api.certificate else "  no certificate, so loopback only"
+    rows = [
+        ("API", f"{running.api_url}{certificate}"),
+        ("DNS", ", ".join(format_address(address) for address in running.dns_addresses)),
+        ("hosted zone", f"{world.hosted_zone}, serial {serial}"),
+        ("next hop", f"{config.nexthop.url}, {await _next_hop(running)}"),
+    ]
+    if config.api.metrics:
+        rows.append(("metrics", config.api.metrics))
+    out = output()
+    identities = f"{counted} {'identity' if counted == 1 else 'identities'}"
+    out.line(text(f"Mailseal {__version__}  {path}, SQLite, {identities}"))
+    out.line()
+    for name, value in rows:
+        out.line(text(f"  {name:11}  {value}"))
+    out.line(text(f"Ready in {time.monotonic() - began:.1f} s; SIGTERM drains and stops."))
+    out.next("mailseal identity create NAME")
+    out.line()
+
+
+async def _next_hop(running: Running) -> str:
+    """Whether the next hop answers, asked for two seconds at most."""
+    try:
+        async with asyncio.timeout(_NEXT_HOP_S):
+            problem = await running.next_hop.answers()
+    except TimeoutError:
+        problem = "no answer yet"
+    return f"does not answer: {problem}" if problem else "answers"
