@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting, verification
+from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Replica, Setting, verification
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
 from mailseal.core.policy import Policy
+from mailseal.core.regions import replica_origin
 from mailseal.core.rotation import KeySlot, SlotState
 from mailseal.core.sending import signing_key
 from mailseal.core.stored import IdentitySummary, StoredEvent
@@ -108,6 +109,9 @@ def _method(setting: Setting) -> Members:
             return {"origin": "EXTERNAL", "selector": selector, "key": own, "bits": key.bits}
         case EasyDkim(bits=bits):
             return {"origin": "AWS_SES", "selector": None, "key": None, "bits": bits}
+        case Replica(region=region, parent=parent):
+            origin = replica_origin(region)
+            return {"origin": origin, "selector": None, "key": None, "bits": parent.bits}
 
 
 def _setting(found: Identity, setting: Setting) -> Members:
