@@ -9,7 +9,7 @@ References: rest-json as botocore reads it: `x-amzn-RequestId`, `x-amzn-ErrorTyp
 from __future__ import annotations
 
 import asyncio
-import uuid
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,7 +106,7 @@ class SesApi:
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        finished = _Finished(str(uuid.uuid4()), scope["method"], self._world.clock.real_now())
+        finished = _Finished(_request_id(), scope["method"], self._world.clock.real_now())
         with _Edge(finished) as edge:
             edge.content = await self._answer(scope, receive, finished)
         if not edge.client_is_gone:
@@ -193,6 +193,13 @@ class SesApi:
     ) -> bool:
         derived = self._derived.derived(secret, claim.date, claim.region)
         return sigv4.proves(claim, target, headers, body.sha256, derived)
+
+
+def _request_id() -> str:
+    """A random (version 4) UUID, without the seven microseconds that Python's class for it takes."""
+    text = os.urandom(16).hex()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _invocation_id(headers: sigv4.Headers) -> str:

@@ -21,6 +21,8 @@ from mailseal.sesv2.sigv4 import EMPTY_HASH, Headers
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+LONGEST_LENGTH = 15
+"""Digits of a Content-Length."""
 UNVERIFIED_BYTES = 128 * 1024 * 1024
 WAIT_FOR_ROOM_SECONDS = 10.0
 WAIT_FOR_MORE_SECONDS = 10.0
@@ -83,13 +85,18 @@ class Room:
 
 def declared_length(headers: Headers) -> int | None:
     """The Content-Length, or None where the body comes in chunks; raises BadRequest for two or a bad one."""
-    values = {value.strip() for name, value in headers if name == b"content-length"}
-    if not values:
-        chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    found: bytes | None = None
+    chunked = False
+    for name, value in headers:
+        if name == b"content-length":
+            if found not in (None, value) or not value.isdigit() or len(value) > LONGEST_LENGTH:
+                raise BadRequest("The Content-Length is not a number of bytes.")
+            found = value
+        elif name == b"transfer-encoding":
+            chunked = True
+    if found is None:
         return None if chunked else 0
-    if len(values) > 1 or not (value := values.pop()).isdigit() or len(value) > 15:
-        raise BadRequest("The Content-Length is not a number of bytes.")
-    return int(value)
+    return int(found)
 
 
 def check_length(length: int | None, limit: int, key_is_known: bool) -> int:

@@ -103,13 +103,7 @@ def check_service(claim: Claim) -> None:
 
 def check_time(claim: Claim, now: datetime) -> None:
     """Raises RequestExpired unless the request was signed within five minutes of `now`."""
-    text = claim.time
-    try:
-        day = datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), tzinfo=UTC)
-        signed_at = day.replace(hour=int(text[9:11]), minute=int(text[11:13]), second=int(text[13:15]))
-    except ValueError:
-        raise IncompleteSignature(f"'{text}' is not a time.") from None
-    present = now.replace(microsecond=0)
+    signed_at, present = _time(claim.time), now.replace(microsecond=0)
     if signed_at < present - GOOD_FOR:
         edge = _basic(present - GOOD_FOR)
         text = f"Signature expired: {claim.time} is now earlier than {edge} ({_basic(present)} - 5 min.)"
@@ -296,6 +290,14 @@ def _ascii(value: bytes) -> str:
         return value.decode("ascii")
     except UnicodeDecodeError:
         raise IncompleteSignature(_FORM) from None
+
+
+def _time(text: str) -> datetime:
+    year, month, day, hour = int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11])
+    try:
+        return datetime(year, month, day, hour, int(text[11:13]), int(text[13:15]), tzinfo=UTC)
+    except ValueError:
+        raise IncompleteSignature(f"'{text}' is not a time.") from None
 
 
 def _basic(at: datetime) -> str:
