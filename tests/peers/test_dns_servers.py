@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,6 +125,53 @@ def compare_with(port: int, ours: int, seed: int) -> None:
 def test_nsd_serving_the_same_zone_gives_the_same_answers(tmp_path: Path) -> None:
     with our_server() as ours, dns_daemons.nsd(tmp_path, APEX, zone_file(tmp_path)) as port:
         compare_with(port, ours, seed=1)
+
+
+def odd_messages() -> dict[str, bytes]:
+    """What no resolver sends, by what is odd about it."""
+    plain = dns.message.make_query(f"tokenwithkey.{APEX}", "TXT").to_wire()
+    edns = dns.message.make_query(f"tokenwithkey.{APEX}", "TXT", use_edns=0).to_wire()
+    odd = {
+        f"opcode {code}": plain[:2] + bytes((plain[2] & 0x87 | code << 3,)) + plain[3:]
+        for code in (1, 2, 5, 6, 15)
+    }
+    odd |= {
+        "no question": plain[:4] + bytes(8),
+        "two questions": plain[:4] + b"\0\2" + plain[6:] + plain[12:],
+        "cut short": plain[:-2],
+        "header alone": plain[:12],
+        "newer EDNS": dns.message.make_query(f"tokenwithkey.{APEX}", "TXT", use_edns=1).to_wire(),
+        "an option too long": edns[:-2] + b"\0\5",
+        "two OPTs": edns[:10] + b"\0\2" + edns[12:] + edns[-11:],
+        "an answer inside": plain[:6] + b"\0\1" + plain[8:] + b"\xc0\x0c\0\1\0\1" + bytes(6),
+        "a pointer in the question": plain[:12] + b"\x01a\xc0\x0c\0\x10\0\1",
+        "TC, AA, Z, AD, CD set": plain[:2] + b"\x07\x70" + plain[4:],
+        "an offer of no octets": dns.message.make_query(
+            f"huge.{APEX}", "TXT", use_edns=0, payload=0
+        ).to_wire(),
+        "class NONE": dns.message.make_query(APEX, "SOA", "NONE").to_wire(),
+    }
+    odd |= {
+        rtype: dns.message.make_query(APEX, rtype).to_wire() for rtype in ("OPT", "TSIG", "TKEY", "MAILA")
+    }
+    return odd
+
+
+def code_of(message: bytes, port: int) -> tuple[int, bool, bool]:
+    """Response code (its header part), AA and TC; over TCP a message cut short would only be waited for."""
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        datagrams.settimeout(5)
+        datagrams.connect(("127.0.0.1", port))
+        datagrams.send(message)
+        response = datagrams.recv(4096)
+    return response[3] & 0xF, bool(response[2] & 0x04), bool(response[2] & 0x02)
+
+
+@pytest.mark.needs_debian("nsd")
+def test_nsd_gives_odd_messages_the_same_code(tmp_path: Path) -> None:
+    with our_server() as ours, dns_daemons.nsd(tmp_path, APEX, zone_file(tmp_path)) as port:
+        for oddity, message in odd_messages().items():
+            assert code_of(message, ours) == code_of(message, port), oddity
 
 
 @pytest.mark.needs_debian("knot")

@@ -25,8 +25,8 @@ from mailseal.nameserver.zone import NEGATIVE_TTL, TYPE_NS, TYPE_SOA, Served, Zo
 _CLASS_IN = 1
 _TYPE_HINFO = 13
 _TYPE_ANY = 255
-_TRANSACTION_TYPES = frozenset((249, 250, 251, 252, 253, 254))
-"""TKEY, TSIG, IXFR, AXFR, MAILB, MAILA: none of them is a record that a zone could hold."""
+_TRANSFER_TYPES = frozenset((251, 252))
+"""IXFR and AXFR."""
 
 _ANY = Served(_TYPE_HINFO, 3600, b"\x07RFC8482\x00")
 _QNAME = pointer(HEADER_BYTES)
@@ -42,7 +42,7 @@ def answer(message: bytes, zones: Sequence[Zone], *, over_tcp: bool) -> bytes | 
     if query.edns_version:
         return format_response(message, query, Rcode.BADVERS, authoritative=False, over_tcp=over_tcp)
     found = _find_zone(query.qname.lower(), zones)
-    if found is None or query.qclass != _CLASS_IN or query.qtype in _TRANSACTION_TYPES:
+    if found is None or query.qclass != _CLASS_IN or query.qtype in _TRANSFER_TYPES:
         return format_response(message, query, Rcode.REFUSED, authoritative=False, over_tcp=over_tcp)
     zone, relative = found
     return _answer_within(message, query, zone, relative, over_tcp=over_tcp)

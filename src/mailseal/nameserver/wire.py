@@ -22,7 +22,6 @@ PLAIN_PAYLOAD_BYTES = 512
 """RFC 1035 §2.3.4: what a client without EDNS takes."""
 
 _OPT = 41
-_TSIG = 250
 _HEADER = struct.Struct("!HBBHHHH")
 _TYPE_CLASS = struct.Struct("!HH")
 _OPT_FIXED = struct.Struct("!BHHBBHH")
@@ -89,8 +88,6 @@ def _parse_usual(message: bytes) -> Query | None:
     qname = message[HEADER_BYTES:at]
     qtype, qclass = _TYPE_CLASS.unpack_from(message, at)
     at += 4
-    if qtype == _OPT:
-        return None
     if not additionals:
         return Query(qname, qtype, qclass, 0) if at == size else None
     return _with_opt(Query(qname, qtype, qclass, 0), message, at)
@@ -123,8 +120,6 @@ def _parse_unusual(message: bytes) -> Query | Declined:
     if len(parsed.question) != 1 or parsed.answer or parsed.authority:
         return Declined(Rcode.FORMERR)
     asked = parsed.question[0]
-    if asked.rdtype == _OPT:
-        return Declined(Rcode.FORMERR)
     qname = asked.name.to_wire()
     if qname is None or message[HEADER_BYTES : HEADER_BYTES + len(qname)] != qname:
         return Declined(Rcode.FORMERR)

@@ -83,7 +83,9 @@ def test_a_name_that_was_never_served_is_nxdomain_with_the_soa_at_the_negative_t
     assert is_authoritative(response)
 
 
-@pytest.mark.parametrize("rtype", ["A", "AAAA", "MX", "CNAME", "SOA", "NS", "DS", "RRSIG", "TYPE65280"])
+@pytest.mark.parametrize(
+    "rtype", ["A", "AAAA", "MX", "CNAME", "SOA", "NS", "DS", "RRSIG", "TYPE65280", "TSIG", "MAILA"]
+)
 def test_a_served_name_with_another_type_is_nodata_and_not_nxdomain(rtype: str) -> None:
     response = ask(f"tokenwithkey.{APEX}", rtype)
     assert response.rcode() == dns.rcode.NOERROR
@@ -237,7 +239,7 @@ def test_any_gets_one_small_record_and_never_everything() -> None:
     assert ask(f"unknown.{APEX}", "ANY").rcode() == dns.rcode.NXDOMAIN
 
 
-@pytest.mark.parametrize("rtype", ["AXFR", "IXFR", "TKEY"])
+@pytest.mark.parametrize("rtype", ["AXFR", "IXFR"])
 def test_a_transfer_is_refused(rtype: str) -> None:
     response = ask(APEX, rtype, over_tcp=True)
     assert response.rcode() == dns.rcode.REFUSED
