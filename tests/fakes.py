@@ -129,10 +129,14 @@ class KeepingNextHop:
         return answer
 
 
-@cache
 def pooled_key(number: int = 0, bits: int = 2048) -> PrivateKey:
     """One of a few real keys, made once for the whole run."""
     assert 0 <= number < _POOL
+    return _made_once(number, bits)
+
+
+@cache
+def _made_once(number: int, bits: int) -> PrivateKey:
     return generate_private_key(bits)
 
 

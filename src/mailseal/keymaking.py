@@ -68,6 +68,7 @@ class ChildKeyMaker:
         """Ends the children for good; keys that are being made or waited for are lost."""
         self._is_closed = True
         for child in self._children:
+            child.is_over = True
             await child.end()
 
 
@@ -77,15 +78,17 @@ class _Child:
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self.last_words = ""
+        self.is_over = False
+        """No process is wanted any more, not even one that is being started."""
 
     async def ask(self, bits: int) -> bytearray | None:
         """The PKCS#8 DER of a fresh key, or None where the child did not live to say it."""
-        process = await self._started()
         try:
+            process = await self._started()
             async with asyncio.timeout(_PATIENCE):
                 return await _exchange(process, bits)
         except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
-            self.last_words = f"{type(error).__name__}, exit status {process.returncode}"
+            self.last_words = type(error).__name__
             await self.end()
             return None
         except BaseException:
@@ -117,6 +120,8 @@ class _Child:
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 start_new_session=True,
             )
+        if self.is_over:
+            raise ConnectionAbortedError("closed while the child was being started")
         return self._process
 
 

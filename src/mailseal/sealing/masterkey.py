@@ -135,9 +135,11 @@ def _from_file(path: Path, data_dir: Path | None) -> MasterKey:
             why="without the master key no private key opens; a new one would open none of them",
             do="put its backup back, or correct [store] master_key",
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _judge_file(os.fstat(file.fileno()), path)
-        return _decoded(file.read(_LONGEST_FILE + 1), str(path))
+    try:
+        _judge_file(os.fstat(descriptor), path)
+        return _decoded(os.read(descriptor, _LONGEST_FILE), str(path))
+    finally:
+        os.close(descriptor)
 
 
 def _judge_file(status: os.stat_result, path: Path) -> None:
