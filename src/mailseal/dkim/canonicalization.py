@@ -30,11 +30,11 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
 
 
 def relaxed_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-    """The relaxed forms of whole fields, given as (raw, name) and known to hold neither VT nor FF.
+    """The relaxed forms of whole fields, given as (raw, name in lower case) without VT or FF.
 
     The same as `relaxed_field` of each, in half the time; it is what signing spends its time on.
     """
-    return [name.lower() + b":" + b" ".join(raw[len(name) + 1 :].split()) for raw, name in fields]
+    return [name + b":" + b" ".join(raw[len(name) + 1 :].split()) for raw, name in fields]
 
 
 def canonical_field(name: bytes, raw: bytes, how: Canonicalization) -> bytes:
@@ -48,6 +48,8 @@ def body_hash(body: bytes | memoryview, how: Canonicalization) -> bytes:
     """SHA-256 of the whole canonical body, 32 octets."""
     if how is Canonicalization.SIMPLE:
         return hashlib.sha256(simple_body(body)).digest()
+    if len(body) <= _PIECE_BYTES:
+        return hashlib.sha256(canonical_body(body, how)).digest()
     hasher = BodyHasher(how)
     for piece in _pieces(body):
         hasher.update(piece)

@@ -35,6 +35,8 @@ OVERSIGNED = (
 
 _ALL_OVERSIGNED = format_names(OVERSIGNED)
 
+_Named = tuple[HeaderField, bytes]  # a field and its name in lower case
+
 EIGHT_DAYS = 8 * 24 * 3600
 
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
@@ -79,7 +81,7 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
         raise MessageRefused("from_count", "The message must have exactly one From field to be signed.")
     if not message.raw.endswith(b"\r\n"):
         raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
-    signed = [header for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
+    signed = [(header, name) for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
     names = _names(signed, lowered, options.oversign_absent)
     how = options.header
     prefix = _canonical_header(signed, how)
@@ -102,28 +104,28 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     return b"".join(result)
 
 
-def _names(signed: list[HeaderField], lowered: list[bytes], oversign_absent: bool) -> bytes:
+def _names(signed: list[_Named], lowered: list[bytes], oversign_absent: bool) -> bytes:
     """The value of h=: what is signed, in the message's order, then what is oversigned, on its own lines."""
     if oversign_absent:
         oversigned = _ALL_OVERSIGNED
     else:
         oversigned = format_names([name for name in OVERSIGNED if name.lower() in lowered])
-    return format_names([header.name for header in signed]) + b":\r\n\t" + oversigned
+    return format_names([header.name for header, _ in signed]) + b":\r\n\t" + oversigned
 
 
-def _canonical_header(signed: list[HeaderField], how: Canonicalization) -> bytes:
+def _canonical_header(signed: list[_Named], how: Canonicalization) -> bytes:
     """The signed fields in canonical form, each ending in CRLF, in the order in which h= names them."""
     ordered = _hashed_order(signed)
     if how is Canonicalization.SIMPLE:
-        return b"".join([header.raw for header in ordered])
-    return b"\r\n".join(relaxed_fields(ordered)) + b"\r\n"
+        return b"".join([header.raw for header, _ in ordered])
+    return b"\r\n".join(relaxed_fields([(header.raw, name) for header, name in ordered])) + b"\r\n"
 
 
-def _hashed_order(signed: list[HeaderField]) -> list[HeaderField]:
+def _hashed_order(signed: list[_Named]) -> list[_Named]:
     """Of several fields with one name the last is hashed first (RFC 6376 §5.4.2)."""
-    if len({header.name.lower() for header in signed}) == len(signed):
+    if len({name for _, name in signed}) == len(signed):
         return signed
-    stacks: dict[bytes, list[HeaderField]] = {}
-    for header in signed:
-        stacks.setdefault(header.name.lower(), []).append(header)
-    return [stacks[header.name.lower()].pop() for header in signed]
+    stacks: dict[bytes, list[_Named]] = {}
+    for named in signed:
+        stacks.setdefault(named[1], []).append(named)
+    return [stacks[name].pop() for _, name in signed]

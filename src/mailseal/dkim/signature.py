@@ -20,7 +20,7 @@ _FOLD = b"\r\n\t"
 _VALUE_FOLD = b"\r\n\t "
 _NAMES_LINE = LINE_OCTETS - 4
 _FIRST_VALUE_LINE = 64
-_NEXT_VALUE_LINE = 67
+_VALUE_LINES = re.compile(rb".{1,67}")
 
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _NUMBER = re.compile(rb"[0-9]{1,76}\Z")
@@ -104,10 +104,7 @@ def canonical_unsigned(unsigned: bytes, how: Canonicalization) -> bytes:
 def format_value(signature: bytes) -> bytes:
     """The value of b=: base64 in lines as SES breaks them, with the field's final CRLF."""
     text = binascii.b2a_base64(signature, newline=False)
-    lines = [text[:_FIRST_VALUE_LINE]]
-    lines += [
-        text[at : at + _NEXT_VALUE_LINE] for at in range(_FIRST_VALUE_LINE, len(text), _NEXT_VALUE_LINE)
-    ]
+    lines = [text[:_FIRST_VALUE_LINE], *_VALUE_LINES.findall(text, _FIRST_VALUE_LINE)]
     return _VALUE_FOLD.join(lines) + b"\r\n"
 
 
