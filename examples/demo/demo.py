@@ -29,6 +29,7 @@ def main() -> int:
     """The exit code: 0 all shown, 1 something is red, 2 the sandbox did not start."""
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--without-js", action="store_true", help="tell the story with boto3 alone")
+    parser.add_argument("--mails", type=int, default=200, help="how many mails the switch takes; 200")
     options = parser.parse_args()
     began = monotonic()
     gap = "left out by --without-js" if options.without_js else javascript_gap()
@@ -40,12 +41,12 @@ def main() -> int:
         return 2
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return tell(child, gap, Path(folder), began)
+            return tell(child, gap, Path(folder), options.mails, began)
     finally:
         child.stop()
 
 
-def tell(child: ChildSandbox, js_gap: str, folder: Path, began: float) -> int:
+def tell(child: ChildSandbox, js_gap: str, folder: Path, mails: int, began: float) -> int:
     """Plays the story in a sandbox that runs, then shows the table."""
     variables = environment(child.place.api_url)
     host, _, port = child.place.customers_dns.rpartition(":")
@@ -54,7 +55,7 @@ def tell(child: ChildSandbox, js_gap: str, folder: Path, began: float) -> int:
     js = boto if js_gap else JavaScript(variables)
     ticks = blank_ticks(js_gap, judges[1].gap)
     post = Post(boto, Path(child.place.mailbox))
-    stage = Stage(Screen(), SandboxClient(child.place.api_url), boto, js, js_gap, post, judges, ticks)
+    stage = Stage(Screen(), SandboxClient(child.place.api_url), boto, js, post, judges, ticks, mails)
     fault = ""
     try:
         story.play(stage)

@@ -45,10 +45,11 @@ class Stage:
     sandbox: SandboxClient
     boto3: Boto3
     js: Boto3 | JavaScript
-    js_gap: str
     post: Post
     judges: tuple[Dkimpy, OpenDkim]
     ticks: dict[str, Tick]
+    switch_mails: int
+    """How many mails go out, at a steady rate, while the setting is switched there and back."""
     counts: Counts = field(default_factory=Counts)
     tokens: list[str] = field(default_factory=list)
 

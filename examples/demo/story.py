@@ -9,8 +9,6 @@ from mails import DOMAIN, Traffic
 from sdks import Refused
 from stage import Broken, Stage, own_key
 
-SWITCH_MAILS = 200
-
 
 def play(stage: Stage) -> None:
     """All steps in their order."""
@@ -77,7 +75,7 @@ def switch_there_and_back(stage: Stage) -> None:
     with Traffic(stage.post, "During the switch") as traffic:
         to_own_key(stage, traffic)
         back_to_easy(stage)
-        traffic.wait_until(SWITCH_MAILS)
+        traffic.wait_until(stage.switch_mails)
     with stage.screen.step("Verify all mail that went out meanwhile", stage.judges[0].name) as step:
         step.asked(f"{stage.judged_by()}: all mail since then from the mailbox")
         verified = stage.judge_all()
@@ -99,7 +97,7 @@ def to_own_key(stage: Stage, traffic: Traffic) -> None:
             SigningAttributesOrigin="EXTERNAL",
             SigningAttributes={"DomainSigningSelector": "own1", "DomainSigningPrivateKey": private},
         )
-        traffic.wait_until(traffic.sent + 40)
+        traffic.wait_until(traffic.sent + stage.switch_mails // 5)
         signs = stage.post.selector()
         step.came(f"{told['DkimStatus']}; meanwhile s={signs[:8]}… signs on")
     if told["DkimStatus"] != "PENDING" or signs not in stage.tokens:
@@ -109,7 +107,7 @@ def to_own_key(stage: Stage, traffic: Traffic) -> None:
         stage.sandbox.ask("PUT", "/sandbox/dns", body=record)
         step.asked(f"own1._domainkey.{DOMAIN} TXT p={public[:16]}…")
         now = stage.until("SUCCESS", lambda found: found["Status"] == "SUCCESS")
-        traffic.wait_until(traffic.sent + 40)
+        traffic.wait_until(traffic.sent + stage.switch_mails // 5)
         signs = stage.post.selector()
         step.came(f"{now['Status']}, {now['SigningAttributesOrigin']}; s={signs} signs")
     if signs != "own1" or now["SigningAttributesOrigin"] != "EXTERNAL":

@@ -18,7 +18,7 @@ from mailseal.core.access import Principal
 from mailseal.core.errors import BadRequest, NotFound
 from mailseal.core.observations import printable
 from mailseal.sandbox.accounts import accounts_of, close_account, delete_identities, fresh_key, open_account
-from mailseal.sandbox.clock import MovedBack, SandboxClock
+from mailseal.sandbox.clock import SandboxClock
 from mailseal.sandbox.customers import Customers
 from mailseal.sandbox.mailbox import ENVELOPES, Kept, describe, find_mail, list_mail
 from mailseal.sandbox.settings import DurationError, SandboxSettings, environment, parse_duration
@@ -135,9 +135,7 @@ async def advance_clock(sandbox: Sandbox, call: Call) -> Json:
     before = await _statuses(sandbox.world, call.who)
     async with sandbox.travelling:
         try:
-            journey = await travel(sandbox.world, sandbox.clock, sandbox.clock.now() + by, sandbox.settle)
-        except MovedBack as refused:
-            raise BadRequest(str(refused)) from None
+            journey = await travel(sandbox.world, sandbox.clock, by, sandbox.settle)
         finally:
             sandbox.clock.keep()
     sandbox.world.wake_worker()

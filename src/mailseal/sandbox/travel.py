@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 from mailseal.sandbox.clock import SandboxClock
@@ -32,15 +32,14 @@ class Journey:
     steps: int
 
 
-async def travel(world: World, clock: SandboxClock, until: datetime, settled: Settle) -> Journey:
-    """The journey from now until `until`, with `settled` called at each step; raises MovedBack."""
+async def travel(world: World, clock: SandboxClock, by: timedelta, settled: Settle) -> Journey:
+    """The journey by that much time from now on, with `settled` called at each step."""
     left_at = clock.now()
-    if until < left_at:
-        clock.move_to(until)
+    until = left_at + by
     await settled()
     steps, cost = 0, 0.0
     while (now := clock.now()) < until:
-        stride = (until - left_at) * max(1 / MOST_STEPS, cost / BUDGET_SECONDS)
+        stride = by * max(1 / MOST_STEPS, cost / BUDGET_SECONDS)
         due = await world.store.read(lambda tx: tx.identities.next_due_at())
         clock.move_to(min(until, max(due or until, now + stride)))
         began = monotonic()
