@@ -15,6 +15,7 @@ from types import TracebackType
 
 from mailseal.nameserver.answer import failure
 from mailseal.nameserver.cache import CachedAnswers
+from mailseal.nameserver.datagrams import Receive, Send, receive_and_send
 from mailseal.nameserver.zone import Zone, ZoneSource
 
 _log = logging.getLogger("mailseal.nameserver")
@@ -22,7 +23,6 @@ _log = logging.getLogger("mailseal.nameserver")
 _BATCH = 64
 """Datagrams answered in one turn of the event loop: more would make the other listeners wait."""
 _RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-_LARGEST_DATAGRAM = 4096
 _BIND_ATTEMPTS = 20
 
 
@@ -74,7 +74,7 @@ class RunningNameServer:
         """Listen on one address, UDP and TCP on the same port."""
         datagrams, listener = bind_both(host, port)
         loop = asyncio.get_running_loop()
-        loop.add_reader(datagrams.fileno(), self._on_datagrams, datagrams)
+        loop.add_reader(datagrams.fileno(), self._on_datagrams, *receive_and_send(datagrams))
         server = await asyncio.start_server(self._on_stream, sock=listener)
 
         def close() -> None:
@@ -94,20 +94,20 @@ class RunningNameServer:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
 
-    def _on_datagrams(self, datagrams: socket.socket) -> None:
+    def _on_datagrams(self, receive: Receive, send: Send) -> None:
         # If it fails: what is cached was true a moment ago, better than silence while the database is away.
         with self._faults:
             self._answers.refresh()
         for _ in range(_BATCH):
             try:
-                message, client = datagrams.recvfrom(_LARGEST_DATAGRAM)
+                message, client = receive()
             except OSError:
                 # Empty, or the kernel tells of a client that is gone; the next datagram wakes us again.
                 return
             response = self._respond(message, self._answers.for_datagram)
             try:
                 if response is not None:
-                    datagrams.sendto(response, client)
+                    send(response, client)
             except OSError:
                 # A full send buffer or a forged source port 0 loses this one answer: the client asks again.
                 continue

@@ -133,3 +133,18 @@ def test_a_taken_address_is_an_error_and_leaves_nothing_open() -> None:
         await first.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "asked"), [("0.0.0.0", "127.0.0.5"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")]
+)
+def test_one_socket_for_all_addresses_replies_from_the_one_that_was_asked(
+    everywhere: str, asked: str
+) -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        port = running.addresses[0][1]
+        # dnspython raises UnexpectedSource for an answer from elsewhere.
+        response = await dns.asyncquery.udp(make_query(), asked, port=port, timeout=2)
+        assert response.answer
+
+    tell(story, everywhere)
