@@ -122,9 +122,8 @@ def bench_memory(signer: Signer) -> None:
     sign(parse_message(raw), [signer], AT, options=SignOptions(body=Canonicalization.RELAXED))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    print(
-        f"sign.40MB.memory {(len(raw) + peak) / 1e6:.1f} MB ratio={(len(raw) + peak) / len(raw):.3f} of=message"
-    )
+    total = len(raw) + peak
+    print(f"sign.40MB.memory {total / 1e6:.1f} MB ratio={total / len(raw):.3f} of=message")
 
 
 def main() -> int:

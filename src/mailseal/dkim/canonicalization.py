@@ -29,12 +29,12 @@ def relaxed_field(name: bytes, value: bytes) -> bytes:
     return name.rstrip(b" \t").lower() + b":" + b" ".join(value.split())
 
 
-def relaxed_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-    """The relaxed forms of whole fields, given as (raw, name in lower case) without VT or FF.
+def relaxed_fields(fields: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+    """The relaxed forms of whole fields, given as (raw, name in lower case, name) without VT or FF.
 
     The same as `relaxed_field` of each, in half the time; it is what signing spends its time on.
     """
-    return [name + b":" + b" ".join(raw[len(name) + 1 :].split()) for raw, name in fields]
+    return [name + b":" + b" ".join(raw[len(name) + 1 :].split()) for raw, name, _ in fields]
 
 
 def canonical_field(name: bytes, raw: bytes, how: Canonicalization) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailseal.dkim.canonicalization import Canonicalization, body_hash, relaxed_fields
-from mailseal.dkim.message import HeaderField, Message, MessageRefused
+from mailseal.dkim.message import Message, MessageRefused
 from mailseal.dkim.signature import (
     canonical_unsigned,
     format_head,
@@ -35,7 +35,7 @@ OVERSIGNED = (
 
 _ALL_OVERSIGNED = format_names(OVERSIGNED)
 
-_Named = tuple[HeaderField, bytes]  # a field and its name in lower case
+_Signed = tuple[bytes, bytes, bytes]  # a whole field, its name in lower case, its name as it stands
 
 EIGHT_DAYS = 8 * 24 * 3600
 
@@ -81,7 +81,8 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
         raise MessageRefused("from_count", "The message must have exactly one From field to be signed.")
     if not message.raw.endswith(b"\r\n"):
         raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
-    signed = [(header, name) for header, name in zip(message.fields, lowered, strict=True) if name in SIGNED]
+    pairs = zip(message.fields, lowered, strict=True)
+    signed = [(raw, lower, name) for (raw, name), lower in pairs if lower in SIGNED]
     names = _names(signed, lowered, options.oversign_absent)
     how = options.header
     prefix = _canonical_header(signed, how)
@@ -104,28 +105,28 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     return b"".join(result)
 
 
-def _names(signed: list[_Named], lowered: list[bytes], oversign_absent: bool) -> bytes:
+def _names(signed: list[_Signed], lowered: list[bytes], oversign_absent: bool) -> bytes:
     """The value of h=: what is signed, in the message's order, then what is oversigned, on its own lines."""
     if oversign_absent:
         oversigned = _ALL_OVERSIGNED
     else:
         oversigned = format_names([name for name in OVERSIGNED if name.lower() in lowered])
-    return format_names([header.name for header, _ in signed]) + b":\r\n\t" + oversigned
+    return format_names([name for _, _, name in signed]) + b":\r\n\t" + oversigned
 
 
-def _canonical_header(signed: list[_Named], how: Canonicalization) -> bytes:
+def _canonical_header(signed: list[_Signed], how: Canonicalization) -> bytes:
     """The signed fields in canonical form, each ending in CRLF, in the order in which h= names them."""
     ordered = _hashed_order(signed)
     if how is Canonicalization.SIMPLE:
-        return b"".join([header.raw for header, _ in ordered])
-    return b"\r\n".join(relaxed_fields([(header.raw, name) for header, name in ordered])) + b"\r\n"
+        return b"".join([raw for raw, _, _ in ordered])
+    return b"\r\n".join(relaxed_fields(ordered)) + b"\r\n"
 
 
-def _hashed_order(signed: list[_Named]) -> list[_Named]:
+def _hashed_order(signed: list[_Signed]) -> list[_Signed]:
     """Of several fields with one name the last is hashed first (RFC 6376 §5.4.2)."""
-    if len({name for _, name in signed}) == len(signed):
+    if len({lower for _, lower, _ in signed}) == len(signed):
         return signed
-    stacks: dict[bytes, list[_Named]] = {}
-    for named in signed:
-        stacks.setdefault(named[1], []).append(named)
-    return [stacks[name].pop() for _, name in signed]
+    stacks: dict[bytes, list[_Signed]] = {}
+    for each in signed:
+        stacks.setdefault(each[1], []).append(each)
+    return [stacks[lower].pop() for _, lower, _ in signed]
