@@ -274,7 +274,7 @@ def format_config(config: Config, *, title: str) -> str:
         lines += ["", f"[{name}]"]
         values = getattr(config, name)
         shown = [(one, f"{key} = {_toml(getattr(values, key))}") for key, (one, _) in _keys(section).items()]
-        width = max(len(text) for _, text in shown if len(text) <= _ALIGNED)
+        width = max((len(text) for _, text in shown if len(text) <= _ALIGNED), default=0)
         for one, text in shown:
             sentence = one.metadata["sentence"]
             line = f"{text:{width}}  # {sentence}"
