@@ -8,6 +8,7 @@ References: docs/testing-with-mailseal.md.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -198,6 +199,9 @@ def mailseal_sandbox(
         monkeypatch.delenv(name, raising=False)
     for name, value in account["environment"].items():
         monkeypatch.setenv(name, value)
+    # boto3.client() keeps the credentials of the first test in the session that it makes by itself.
+    if "boto3" in sys.modules:
+        monkeypatch.setattr(sys.modules["boto3"], "DEFAULT_SESSION", None)
     client = SandboxClient(operator.api_url, account["access_key_id"], account["secret_access_key"])
     sandbox = MailsealSandbox(client, account["environment"])
     yield sandbox
