@@ -20,6 +20,7 @@ from mailseal.resolver.wire import (
     Response,
     format_name,
     format_query,
+    is_bare_error,
     is_reply_to,
     parse_response,
     with_mixed_case,
@@ -125,7 +126,7 @@ class _Exchange:
             raise NoAnswer("the answer did not fit a datagram, and over TCP none came in time") from None
         except (OSError, asyncio.IncompleteReadError):
             raise NoAnswer("the answer did not fit a datagram, and TCP failed") from None
-        if not is_reply_to(message, query):
+        if not is_reply_to(message, query) and not is_bare_error(message, query):
             raise NoAnswer("over TCP came an answer to another question")
         try:
             response = parse_response(message)
@@ -156,6 +157,7 @@ class _Datagrams:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Response] = self._loop.create_future()
         self._ignored = ""
+        self._bare_error = b""
         family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
@@ -179,6 +181,8 @@ class _Datagrams:
         self._socket.close()
 
     def _too_late(self, wait_s: float) -> None:
+        if self._bare_error and not self._answer.done():
+            self._answer.set_result(parse_response(self._bare_error))
         self._fail(self._ignored or f"no answer within {wait_s:g} s")
 
     def _fail(self, reason: str) -> None:
@@ -192,6 +196,10 @@ class _Datagrams:
             return
         except OSError as refused:
             self._fail(f"the server can't be reached: {refused.strerror}")
+            return
+        if is_bare_error(message, self._query):
+            # Nothing but the id speaks for it: believed only if the deadline brings nothing better.
+            self._bare_error = message
             return
         if not is_reply_to(message, self._query):
             self._ignored = "only answers to other questions came"

@@ -123,16 +123,26 @@ def with_mixed_case(name: bytes, chance: int) -> bytes:
 
 
 def is_reply_to(message: bytes, query: bytes) -> bool:
-    """Whether id, opcode and question are those of the query, the case of the name included.
-
-    A server that did not understand may leave the question out: then its message can only be an error.
-    """
-    if len(message) < HEADER_BYTES or message[:2] != query[:2] or message[2] & 0xF8 != 0x80:
-        return False
-    if message[4:6] == b"\0\0":
-        return len(message) == HEADER_BYTES and message[3] & 0xF in {1, 2, 4, 5}
+    """Whether id, opcode and question are those of the query, the case of the name included."""
     end = _question_end(query)
-    return message[4:6] == b"\0\1" and message[HEADER_BYTES:end] == query[HEADER_BYTES:end]
+    return (
+        message[:2] == query[:2]
+        and message[2:3] != b""
+        and message[2] & 0xF8 == 0x80
+        and message[4:6] == b"\0\1"
+        and message[HEADER_BYTES:end] == query[HEADER_BYTES:end]
+    )
+
+
+def is_bare_error(message: bytes, query: bytes) -> bool:
+    """Whether a server says that it did not understand or won't answer, and leaves the question out."""
+    return (
+        len(message) == HEADER_BYTES
+        and message[:2] == query[:2]
+        and message[2] & 0xF8 == 0x80
+        and message[3] & 0xF in {1, 2, 4, 5}
+        and message[4:] == bytes(8)
+    )
 
 
 def _question_end(query: bytes) -> int:

@@ -277,7 +277,7 @@ def test_a_server_without_edns_is_asked_without_it() -> None:
             return [wire[:2] + b"\x80\x01" + bytes(8)]
         return [reply(query, ALIAS, KEY).to_wire()]
 
-    seen, server = see(script)
+    seen, server = see(script, tries_s=(0.2, 0.1, 0.1))
     assert seen.outcome is Outcome.ANSWER
     assert len(server.asked) == 2
 

@@ -19,6 +19,7 @@ from mailseal.resolver.wire import (
     MalformedResponse,
     format_name,
     format_query,
+    is_bare_error,
     is_reply_to,
     parse_response,
     with_mixed_case,
@@ -172,10 +173,14 @@ def test_only_the_same_id_question_case_and_direction_make_a_reply() -> None:
     assert not is_reply_to(reply, other)
 
 
-def test_a_reply_without_a_question_can_only_be_an_error() -> None:
+def test_a_message_without_the_question_can_only_be_an_error() -> None:
     query = format_query(format_name("example.com"), RecordType.TXT, identity=b"ab", recursion=True)
     for rcode, counts in ((1, True), (5, True), (0, False), (3, False)):
-        assert is_reply_to(b"ab" + bytes((0x80, rcode)) + bytes(8), query) is counts
+        bare = b"ab" + bytes((0x80, rcode)) + bytes(8)
+        assert is_bare_error(bare, query) is counts
+        assert not is_reply_to(bare, query)
+        assert not is_bare_error(b"xy" + bare[2:], query)
+        assert not is_bare_error(bare + b"x", query)
 
 
 @pytest.mark.parametrize(
