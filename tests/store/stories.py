@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -45,7 +46,7 @@ def renamed(identity: Identity, name: str) -> Identity:
 
 def _renamed_slot(slot: KeySlot, name: str) -> KeySlot:
     key = None if slot.key is None else replace(slot.key, key_id=f"{slot.key.key_id} of {name}")
-    return replace(slot, token=f"{slot.token[:20]}{abs(hash(name)):012x}"[:32], key=key)
+    return replace(slot, token=f"{slot.token[:20]}{hashlib.sha256(name.encode()).hexdigest()[:12]}", key=key)
 
 
 def create(tx: Transaction, identity: Identity, due: DueTimes = NOTHING_DUE) -> Identity:
