@@ -235,6 +235,6 @@ def test_a_child_ends_with_its_parent() -> None:
 def test_a_sandbox_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "letter.txt").write_text("keep me")
-    with pytest.raises(SandboxFailed, match="is not a sandbox's folder"):
+    with pytest.raises(SandboxFailed, match=r"is not a sandbox's folder\n  why: .*\n  do: "):
         start_child(["--data", str(tmp_path / "precious"), "--fresh", "--ports", "auto"])
     assert (tmp_path / "precious" / "letter.txt").read_text() == "keep me"

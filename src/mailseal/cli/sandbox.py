@@ -200,8 +200,7 @@ def _detach(options: Options) -> None:
     try:
         place = start_detached([*_arguments(options), "--log", str(data / "sandbox.log")])
     except SandboxFailed as failed:
-        click.echo(str(failed), err=True)
-        raise SystemExit(2) from None
+        raise SetupError(failed.what, failed.why, failed.do) from None
     settings = SandboxSettings(data, _ports_of(place), options.publish_after, options.speed)
     if options.as_json:
         _say_ready(settings, True, place, 0)

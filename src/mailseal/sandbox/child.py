@@ -27,7 +27,12 @@ _LONGEST_LINE = 1 << 16
 
 
 class SandboxFailed(Exception):
-    """The sandbox did not start; the text is what it said."""
+    """The sandbox did not start: what it said, why, and what to do."""
+
+    def __init__(self, what: str, why: str = "", do: str = "") -> None:
+        rest = (f"\n  {word} {text}" for word, text in (("why:", why), ("do: ", do)) if text)
+        super().__init__(what + "".join(rest))
+        self.what, self.why, self.do = what, why, do
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,16 @@ def wait_until_ready(process: subprocess.Popen[bytes], errors: IO[bytes]) -> Pla
         process.kill()
         process.communicate()
         errors.seek(0)
-        why = errors.read().decode("utf-8", "replace").strip()
-        raise SandboxFailed(why or "the sandbox ended without a word") from None
+        raise _failure(errors.read().decode("utf-8", "replace").strip()) from None
+
+
+def _failure(said: str) -> SandboxFailed:
+    """The failure that a child told on standard error, as one JSON object or in its own words."""
+    try:
+        error = json.loads(said.rpartition("\n")[2])["error"]
+        return SandboxFailed(error["message"], error.get("why", ""), error.get("hint", ""))
+    except (ValueError, KeyError, TypeError):
+        return SandboxFailed(said or "the sandbox ended without a word")
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:
