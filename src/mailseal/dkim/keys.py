@@ -163,7 +163,7 @@ def decode_ses_private_key(text: str) -> bytes:
         raise refused("empty")
     if "-----BEGIN" in text or "-----END" in text:
         raise refused("pem_text")
-    if _BASE64.match(text) is None:
+    if _BASE64.match(text) is None or len(text) % 4:
         raise refused(_code_of_bad_base64(text))
     try:
         decoded = binascii.a2b_base64(text, strict_mode=True)
@@ -180,10 +180,11 @@ def refused(code: str) -> KeyRefused:
 
 
 def _code_of_bad_base64(text: str) -> str:
-    if _BASE64.match("".join(text.split())):
-        return "line_breaks"
-    if _BASE64.match(text.replace("-", "+").replace("_", "/")):
-        return "url_safe_base64"
+    if _BASE64.match(text) is None:
+        if _BASE64.match("".join(text.split())):
+            return "line_breaks"
+        if _BASE64.match(text.replace("-", "+").replace("_", "/")):
+            return "url_safe_base64"
     return "not_base64"
 
 

@@ -92,6 +92,31 @@ def test_each_mistake_is_called_by_its_name(name: str, code: str) -> None:
     assert verdict.sentence.endswith((".", "-pubout"))
 
 
+@pytest.mark.parametrize(
+    ("tags", "accepted"),
+    [
+        ("h=sha1:sha256; p={p}", True),
+        ("h=sha1 : sha256; p={p}", False),
+        ("h=SHA256; p={p}", False),
+        ("h=; p={p}", False),
+        ("s=*; p={p}", True),
+        ("s=email:tlsrpt; p={p}", False),
+        ("s=*:x; p={p}", False),
+        ("t=y:s; p={p}", True),
+        ("n=a,b; p={p}", True),
+        ('n=a"b"; p={p}', True),
+        ("n=a\\b; p={p}", False),
+        ("p={p}=", False),
+        ("p={p}.", False),
+        ("p={p}; n=last", True),
+        ("k=rsa ;\tp = {p} ;", True),
+        ("n=a; n=b; p={p}", False),
+    ],
+)
+def test_more_spellings_count_as_the_four_verifiers_were_seen_to_take_them(tags: str, accepted: bool) -> None:
+    assert isinstance(judged("v=DKIM1; " + tags.format(p=P)), Accepted) is accepted
+
+
 def test_a_record_of_another_key_is_accepted_with_that_key() -> None:
     verdict = judged(CASES["otherkey"]["record"])
     assert isinstance(verdict, Accepted)
