@@ -96,8 +96,8 @@ SELECT s.method, s.bits, i.last_key_at FROM identities i JOIN settings s ON s.se
 WHERE i.account_id = ? AND i.region = ? AND i.name = ?
 """
 
-# settings.replicas: the regions in which a live setting borrows this identity's keys. No DISTINCT and no ORDER
-# BY: for their sake the planner would walk all settings of the account by another index.
+# settings.replicas: the regions in which a live setting borrows the keys of this identity.
+# DISTINCT or ORDER BY would make the planner walk all settings of the account by another index.
 _REPLICAS = """
 SELECT region FROM settings WHERE account_id = ? AND name = ? AND parent_region = ? AND region <> ?
 """
