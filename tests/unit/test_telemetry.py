@@ -1,0 +1,103 @@
+"""Lines and counts: what may be said, and what never is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from mailseal.telemetry import (
+    LibraryLog,
+    Line,
+    Request,
+    Telemetry,
+    format_human,
+    format_json,
+    format_metrics,
+    redacted,
+)
+
+AT = datetime(2026, 11, 23, 14, 3, 11, 83000, tzinfo=UTC)
+
+
+def heard() -> tuple[Telemetry, list[Line]]:
+    lines: list[Line] = []
+    return Telemetry(lines.append, lambda: AT), lines
+
+
+def test_a_request_reads_as_the_sandbox_shows_it() -> None:
+    telemetry, lines = heard()
+    telemetry.request(Request(AT, "r", "CreateEmailIdentity", "POST", 200, 0.0142, identity="example.com"))
+    assert format_human(lines[0]) == "14:03:11Z  CreateEmailIdentity  200  example.com  14 ms"
+
+
+def test_a_check_reads_as_the_sandbox_shows_it() -> None:
+    telemetry, lines = heard()
+    telemetry.say("check", identity="example.com", text="PENDING → SUCCESS")
+    assert format_human(lines[0]) == "14:03:11Z  check                example.com: PENDING → SUCCESS"
+
+
+def test_a_line_for_a_service_is_one_json_object() -> None:
+    telemetry, lines = heard()
+    telemetry.say("ready", api="http://127.0.0.1:8080", text=None)
+    told = json.loads(format_json(lines[0]))
+    assert told == {"event": "ready", "at": "2026-11-23T14:03:11.083Z", "api": "http://127.0.0.1:8080"}
+
+
+def test_a_field_that_is_not_on_the_list_is_refused() -> None:
+    telemetry, _ = heard()
+    with pytest.raises(ValueError, match="private_key"):
+        telemetry.say("request", private_key="MII")
+
+
+def test_a_fault_tells_its_place_and_no_key() -> None:
+    telemetry, lines = heard()
+    with telemetry.surviving("worker") as turn:
+        raise RuntimeError("could not load " + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 3 + "\nnext line")
+    assert turn.failed
+    fields = lines[0].fields
+    assert (fields["where"], fields["fault"]) == ("worker", "RuntimeError")
+    assert "MIIE" not in format_json(lines[0])
+    assert "test_a_fault_tells_its_place_and_no_key" in str(fields["detail"])
+    assert "\n" not in str(fields["detail"])
+
+
+def test_what_ends_a_task_on_purpose_goes_through() -> None:
+    telemetry, lines = heard()
+    with pytest.raises(KeyboardInterrupt), telemetry.surviving("worker"):
+        raise KeyboardInterrupt
+    assert lines == []
+
+
+def test_redaction_leaves_words_alone() -> None:
+    assert redacted("no such table: keys") == "no such table: keys"
+    assert redacted("a" * 41) == "[41 characters]"
+
+
+def test_counts_come_out_in_prometheus_text_form() -> None:
+    telemetry, _ = heard()
+    telemetry.request(Request(AT, "r", "SendEmail", "POST", 200, 0.5))
+    telemetry.request(Request(AT, "r", "SendEmail", "POST", 200, 0.25))
+    page = format_metrics(telemetry).splitlines()
+    assert 'mailseal_requests_total{operation="SendEmail",status="200"} 2' in page
+    assert 'mailseal_request_seconds_total{operation="SendEmail"} 0.75' in page
+    assert "# TYPE mailseal_faults_total counter" in page
+
+
+def test_a_metric_without_a_sentence_is_refused() -> None:
+    telemetry, _ = heard()
+    with pytest.raises(KeyError):
+        telemetry.count("mailseal_surprises_total")
+
+
+def test_warnings_of_libraries_become_lines() -> None:
+    telemetry, lines = heard()
+    logger = logging.getLogger("some.library")
+    handler = LibraryLog(telemetry)
+    logger.addHandler(handler)
+    logger.info("started")
+    logger.warning("odd %s", "request")
+    logger.removeHandler(handler)
+    assert [line.fields["text"] for line in lines] == ["odd request"]
