@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,24 +68,20 @@ def _sdist() -> Path:
     if not wanted.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        named = f"botocore=={botocore.__version__}"
         options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "botocore"]
-        fetched = subprocess.run(
-            [
-                str(python),
-                "-m",
-                "pip",
-                "download",
-                *options,
-                "--dest",
-                str(CACHE),
-                f"botocore=={botocore.__version__}",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=150,
-        )
-        if not wanted.exists():
-            _cannot(fetched.stderr.strip().splitlines()[-1:] or ["no word from pip"])
+        # Several test processes may fetch at once: each into its own folder, and the whole file is moved.
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            fetched = subprocess.run(
+                [str(python), "-m", "pip", "download", *options, "--dest", folder, named],
+                capture_output=True,
+                text=True,
+                timeout=150,
+            )
+            arrived = Path(folder) / wanted.name
+            if not arrived.exists():
+                _cannot(fetched.stderr.strip().splitlines()[-1:] or ["no word from pip"])
+            arrived.replace(wanted)
     return wanted
 
 

@@ -9,6 +9,8 @@ import pytest
 from mailseal.sesv2 import sigv4
 from tests.vectors.sigv4_suite import SECRET, SKIPPED_BY_BOTOCORE, Case, cases
 
+# The first run of all fetches botocore's source distribution.
+pytestmark = pytest.mark.timeout(180)
 # The names of botocore 1.44's copy of the suite; the test below finds out when they change.
 _NAMES = """
 get-header-key-duplicate get-header-value-multiline get-header-value-order get-header-value-trim
