@@ -8,7 +8,6 @@ References: docs/operating.md.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -235,14 +234,13 @@ def reset() -> None:
 @shared
 def stop() -> None:
     """End a sandbox that was left behind; its data stays."""
-    found = told("GET", "env")
-    os.kill(found["pid"], signal.SIGTERM)
+    found = told("POST", "stop")
     deadline = monotonic() + STOP_WITHIN_SECONDS
     while _answers():
         if monotonic() > deadline:
             raise SetupError(f"process {found['pid']} does not end", do=f"kill {found['pid']}")
         sleep(0.05)
-    show("stopped", [["data", found["data"]]], "mailseal sandbox", {"stopped": True, "pid": found["pid"]})
+    show("stopped", [["data", found["data"]]], "mailseal sandbox", found)
 
 
 def _answers() -> bool:

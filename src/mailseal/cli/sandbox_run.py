@@ -108,7 +108,7 @@ async def _run(settings: SandboxSettings, manner: Manner, began: float) -> None:
     if manner.until_stdin_ends:
         loop.add_reader(sys.stdin.fileno(), _on_stdin, loop, stop)
     async with AsyncExitStack() as parts:
-        running, place = await _start(settings, manner, parts)
+        running, place = await _start(settings, manner, stop.set, parts)
         manner.ready(place, monotonic() - began)
         ended = asyncio.create_task(stop.wait())
         either: set[asyncio.Future[Any]] = {ended, running.failed}
@@ -125,7 +125,9 @@ def _on_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         stop.set()
 
 
-async def _start(settings: SandboxSettings, manner: Manner, parts: AsyncExitStack) -> tuple[Running, Place]:
+async def _start(
+    settings: SandboxSettings, manner: Manner, stop: Callable[[], None], parts: AsyncExitStack
+) -> tuple[Running, Place]:
     prepare_folder(settings)
     clock = _clock(settings)
     customers = _customers(settings)
@@ -141,7 +143,9 @@ async def _start(settings: SandboxSettings, manner: Manner, parts: AsyncExitStac
     )
     running = await start(config_of(settings), edges=edges)
     parts.push_async_callback(running.close)
-    api.sandbox = Sandbox(running.world, clock, customers, settings, running.api_url, running.worker.catch_up)
+    api.sandbox = Sandbox(
+        running.world, clock, customers, settings, running.api_url, running.worker.catch_up, stop
+    )
     parts.enter_context(_told_place(settings, running))
     parts.callback(clock.keep, closing=True)
     await _keep_going(settings, running, clock, customers, asked, parts)
@@ -253,8 +257,9 @@ def _on_log(log: Sink, asked: list[ObedientCustomer], line: Line) -> None:
     """Every line goes on; one of a request may have asked for records."""
     log(line)
     if line.event == "request":
+        named = [line.fields.get(name) for name in ("account", "region", "identity")]
         for customer in asked:
-            customer.ask()
+            customer.ask(tuple(str(one) for one in named) if all(named) else ())
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ class Sandbox:
     settings: SandboxSettings
     api_url: str
     settle: Settle
+    stop: Callable[[], None]
     travelling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -216,6 +217,12 @@ async def reset(sandbox: Sandbox, call: Call) -> Json:
     return {"identities": gone, "mails": mails}
 
 
+async def stop_sandbox(sandbox: Sandbox, call: Call) -> Json:
+    """The sandbox ends once this is answered; its data stays."""
+    sandbox.stop()
+    return {"pid": os.getpid(), "data": str(sandbox.settings.data)}
+
+
 def _empty_mailbox(sandbox: Sandbox) -> int:
     mails = list_mail(sandbox.settings.mailbox)
     for kept in mails:
@@ -256,6 +263,7 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("GET", "mailbox/"): show_mail,
     ("GET", "env"): show_environment,
     ("POST", "reset"): reset,
+    ("POST", "stop"): stop_sandbox,
     ("POST", "accounts"): make_account,
     ("DELETE", "accounts/"): end_account,
 }

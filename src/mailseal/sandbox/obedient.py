@@ -8,7 +8,7 @@ References: docs/operating.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -24,6 +24,7 @@ from mailseal.service.world import IdentityQuery, Tx, World
 
 LOOK_EVERY_SECONDS = 0.1
 _AT_MOST = 1000
+_MOST_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,15 @@ class ObedientCustomer:
         self._say = say
         self._waiting: dict[Asked, float] = {}
         self._done: set[str] = set()
+        self._named: set[tuple[str, ...]] = set()
         self._asked = asyncio.Event()
         self._asked.set()
 
-    def ask(self) -> None:
-        """Something may have been asked for: look soon."""
+    def ask(self, named: tuple[str, ...] = ()) -> None:
+        """Something may have been asked for: look soon; `named` is the account, region and name of what is
+        not new, and so does not show in a list of those that wait."""
+        if named and len(self._named) < _AT_MOST:
+            self._named.add(named)
         self._asked.set()
 
     async def run(self) -> None:
@@ -67,8 +72,10 @@ class ObedientCustomer:
         now = monotonic()
         if self._asked.is_set():
             self._asked.clear()
-            pending = await self._world.store.read(lambda tx: _pending(tx, self._world.regions))
-            self._done &= {asked.setting_id for asked in pending}
+            named, self._named = self._named | {_key(asked) for asked in self._waiting}, set()
+            pending = await self._world.store.read(lambda tx: _pending(tx, self._world.regions, named))
+            if len(self._done) > _MOST_REMEMBERED:
+                self._done.clear()
             fresh = (asked for asked in pending if asked.setting_id not in self._done)
             self._waiting = {asked: self._waiting.get(asked, now) for asked in fresh}
         for asked in [one for one, since in self._waiting.items() if now - since >= self._after]:
@@ -91,14 +98,19 @@ def count_of(records: tuple[ExpectedRecord, ...]) -> str:
     return ", ".join(f"{types.count(one)} {one.value}" for one in RecordType if one in types)
 
 
-def _pending(tx: Tx, regions: tuple[str, ...]) -> tuple[Asked, ...]:
-    found = []
+def _pending(tx: Tx, regions: tuple[str, ...], named: Iterable[tuple[str, ...]]) -> tuple[Asked, ...]:
+    """What waits for records: new identities, and those that were named."""
+    keys = dict.fromkeys(named)
     for account_id in tx.access_keys.accounts():
         for region in regions:
-            rows = tx.identities.list(IdentityQuery(account_id, region, limit=_AT_MOST))
-            loaded = (tx.identities.load(account_id, region, row.name) for row in rows)
-            found += [_asked(identity) for identity in loaded if identity is not None and _waits(identity)]
-    return tuple(found)
+            query = IdentityQuery(account_id, region, limit=_AT_MOST, status=DkimStatus.PENDING)
+            keys |= dict.fromkeys((account_id, region, row.name) for row in tx.identities.list(query))
+    loaded = (tx.identities.load(*key) for key in keys)
+    return tuple(_asked(identity) for identity in loaded if identity is not None and _waits(identity))
+
+
+def _key(asked: Asked) -> tuple[str, ...]:
+    return (asked.who.account_id, asked.who.region, asked.name)
 
 
 def _waits(identity: Identity) -> bool:
