@@ -40,6 +40,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 PHASES = [
     Phase.generate
 ]  # shrinking asks four programs thousands of times more; the failure is printed whole
+TO_SOMEONE = b"From: a@example.com\r\nTo: b@example.org\r\n"
 PLAIN = b"From: a@example.com\r\nSubject: x\r\n\r\nbody\r\n"
 
 
@@ -177,6 +178,47 @@ def test_composed_messages_pass_in_all_four(verifiers: list[Verifier]) -> None:
 def test_two_thousand_generated_messages_pass_in_all_four(verifiers: list[Verifier]) -> None:
     check_generated(verifiers, 1600)
     check_composed(verifiers, 400)
+
+
+ODDITIES = {
+    "odd names": TO_SOMEONE + b"X!#$%&'*+/=?^_`{|}~: y\r\n-: z\r\n1: q\r\n\r\nbody\r\n",
+    "a fold that looks like a field": TO_SOMEONE + b"X:\r\n y: z\r\n\r\nbody\r\n",
+    "an empty subject": TO_SOMEONE + b"Subject:\r\n\r\nx\r\n",
+    "a blank subject": TO_SOMEONE + b"Subject: \r\n\r\nx\r\n",
+    "a fold after the colon": TO_SOMEONE + b"Subject: \r\n\t \tx\r\n\r\nx\r\n",
+    "a blank before a fold": TO_SOMEONE + b"Subject: a \r\n b\r\n\r\nx\r\n",
+    "repeated fields": TO_SOMEONE + b"Cc: a\r\nSubject: 1\r\nCC: c\r\nSubject: 2\r\ncc: d\r\n\r\nx\r\n",
+    "no other field": b"From: a@example.com\r\n\r\nx\r\n",
+    "the longest lines": TO_SOMEONE + b"Subject: " + b"x" * 989 + b"\r\n\r\n" + b"y" * 998 + b"\r\n",
+    "a field of 60 KB": TO_SOMEONE + b"References:" + b" <1@example.com>\r\n" * 3300 + b"\r\nx\r\n",
+    "300 signed fields": TO_SOMEONE + b"References: x\r\n" * 300 + b"\r\nx\r\n",
+    "900 fields": TO_SOMEONE + b"X: y\r\n" * 900 + b"\r\nx\r\n",
+    "control characters": TO_SOMEONE + b"Subject: a\x01\x07\x1b\x1c\x1d\x1e\x1f\x7f b\r\n\r\nx\r\n",
+    "octets from 128": TO_SOMEONE + b"Subject: a" + bytes(range(128, 256)) + b"\r\n\r\nx\r\n",
+    "every octet in the body": TO_SOMEONE + b"\r\n" + bytes(range(1, 10)) + bytes(range(14, 256)) + b"\r\n",
+    "tabs and form feeds in the body": TO_SOMEONE + b"\r\na\x0b \x0c\r\n\x0c\r\n \x0b\r\n\t\ta\t \r\n",
+    "an empty body": TO_SOMEONE + b"\r\n",
+    "a body of blanks": TO_SOMEONE + b"\r\n \r\n\t\r\n",
+    "a body of empty lines": TO_SOMEONE + b"\r\n" + b"\r\n" * 5000,
+    "an encoded-word with a line feed": TO_SOMEONE + b"Subject: =?utf-8?q?=0A?=\r\n\r\nx\r\n",
+    "tags in a subject": TO_SOMEONE + b"Subject: b=abc; d=evil.example; v=2\r\n\r\nx\r\n",
+    "three megabytes": TO_SOMEONE + b"\r\n" + (b"x" * 76 + b"\r\n") * 40_000,
+}
+
+
+@pytest.mark.needs_debian("opendkim", "libmail-dkim-perl")
+@pytest.mark.needs_npm("mailauth")
+@pytest.mark.parametrize("name", ODDITIES)
+def test_odd_messages_that_we_sign_pass_in_all_four(verifiers: list[Verifier], name: str) -> None:
+    for header in Canonicalization:
+        for body in Canonicalization:
+            options = SignOptions(header=header, body=body)
+            all_pass(verifiers, signed(ODDITIES[name], 2048, options=options))
+
+
+def test_our_signature_passes_above_a_worthless_one_of_the_senders(verifier: Verifier) -> None:
+    theirs = b"DKIM-Signature: v=1; a=rsa-sha256; d=x.example; s=y; h=from; bh=AAAA; b=AAAA\r\n"
+    assert verifier.verify(signed(theirs + PLAIN, 1024), RECORDS)[0] == "pass"
 
 
 @pytest.mark.needs_debian("opendkim", "libmail-dkim-perl")

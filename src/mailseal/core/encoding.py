@@ -21,7 +21,7 @@ _ENCODED_WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?([^?]*)\?=")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _LINE_OCTET = re.compile(rb"[\0\r\n]")
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,40}\Z")
-_PROBE = "A=?+AAo-\\u0041\r\n"  # UTF-7, UTF-16 and the codecs of programming languages change this
+_PROBE = "A=?..+AAo-\\u0041\r\n"  # UTF-7, UTF-16 and codecs that are no charsets change this
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _TOKEN = re.compile(r" *[^ ]+")
@@ -128,6 +128,8 @@ def base64_lines(octets: bytes) -> bytes:
 
 def quoted_printable(octets: bytes) -> bytes:
     """Quoted-printable of text with CRLF line ends; no line of it can be altered on the way unnoticed."""
+    if not octets:
+        return b""
     lines = octets.split(b"\r\n")
     ends_in_line_end = lines[-1] == b""
     if ends_in_line_end:
