@@ -64,7 +64,8 @@ class Bench:
 def on_bench(folder: Path, test: Callable[[Bench], Awaitable[T]], **parts: Any) -> T:
     async def run() -> T:
         async with opened_store(folder) as store:
-            bells, lines = Bells(), []
+            bells = Bells()
+            lines: list[Line] = []
             world = fake_world(store)
             world = replace(world, wake_publisher=bells.publisher.set, wake_worker=bells.worker.set, **parts)
             telemetry = Telemetry(lines.append, world.clock.now)

@@ -28,16 +28,18 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "MISMATCH": ("is there with another value:", "are there with other values:"),
     "BOGUS": ("is not believed: DNSSEC does not hold for it.", "are not believed: DNSSEC does not hold."),
-    "TEMP": (
-        "could not be asked for, or not everybody agrees yet.",
-        "could not be asked for, or not everybody agrees yet.",
+    "PARTLY": (
+        "is right for some, not for all yet; caches may keep an older answer.",
+        "are right for some, not for all yet; caches may keep older answers.",
     ),
+    "TEMP": ("could not be asked for: no usable answer came.",) * 2,
     "OURS": (
         "is right, but the key behind it in our own zone did not come as published: our fault.",
         "are right, but the keys behind them in our own zone did not come as published: our fault.",
     ),
     "NOT_ASKED": ("was not asked for.", "were not asked for."),
 }
+_WORDS = {"MATCH": "right", "TEMP": "no answer", "PARTLY": "not everywhere yet", "NOT_ASKED": "not asked"}
 _SHORT = 8
 
 
@@ -56,7 +58,13 @@ def all_well(members: Members) -> bool:
 def could_not_ask(members: Members) -> bool:
     """Whether no record could be asked for, by nobody's fault that we know of."""
     records = members["records"]
-    return bool(records) and all(record["finding"] in ("TEMP", "NOT_ASKED") for record in records)
+    return bool(records) and all(_kind(record) in ("TEMP", "NOT_ASKED") for record in records)
+
+
+def _kind(record: Members) -> str:
+    """The record's finding, where disagreement is told from silence."""
+    matching = record["authorities"]["matching"] + record["resolvers"]["matching"]
+    return "PARTLY" if record["finding"] == "TEMP" and matching else str(record["finding"])
 
 
 def checked(members: Members, where: str, *, terminal: bool) -> Screen:
@@ -84,13 +92,14 @@ def _rows(records: Sequence[Members]) -> list[list[Text]]:
         sign, colour = _SIGNS.get(record["finding"], ("✗", RED))
         label = record["name"].partition(".")[0]
         short = f"{label[:_SHORT]}…" if len(label) > _SHORT else label
-        diagnosis = record.get("diagnosis") or record["finding"]
+        kind = _kind(record)
+        diagnosis = str(record.get("diagnosis") or _WORDS.get(kind, kind))
         rows.append(
             [
                 text((sign, colour), f" {number} {short}"),
                 text(_votes(record["authorities"])),
                 text(_votes(record["resolvers"])),
-                text("right" if diagnosis == "MATCH" else diagnosis),
+                text(diagnosis),
             ]
         )
     return rows
@@ -102,7 +111,7 @@ def _votes(stage: Members) -> str:
 
 def _told(finding: str, records: Sequence[Members]) -> list[Text]:
     """The sentence for all records of one finding, and for a wrong value what stands there."""
-    numbered = [(n, record) for n, record in enumerate(records, 1) if record["finding"] == finding]
+    numbered = [(n, record) for n, record in enumerate(records, 1) if _kind(record) == finding]
     if not numbered:
         return []
     numbers = [str(number) for number, _ in numbered]
@@ -139,19 +148,21 @@ def seen_values(record: Members) -> list[str]:
 
 
 def _end(members: Members) -> list[Text]:
-    name = members["identity"]
-    evidence = f"Evidence: mailseal identity evidence {name}"
+    lines = []
     if members["search_ends_at"]:
-        return [text(f"The search goes on until {when(members['search_ends_at'])}."), text(evidence)]
-    return [text(evidence)]
+        lines.append(text(f"The search goes on until {when(members['search_ends_at'])}."))
+    if not could_not_ask(members):
+        lines.append(text(f"Evidence: mailseal identity evidence {members['identity']}"))
+    return lines
 
 
 def _following(members: Members) -> str:
     name = members["identity"]
     if members["dkim_status"] == "FAILED":
         return f"put the records right, then mailseal identity retry {name}"
-    right, count = right_of(members)
-    if right == count:
+    if could_not_ask(members):
+        return f"mailseal identity evidence {name}"
+    if all(_kind(record) in ("MATCH", "PARTLY") for record in members["records"]):
         return f"mailseal identity check {name} --wait"
     return f"put the records right, then mailseal identity check {name} --wait"
 

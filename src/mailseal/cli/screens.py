@@ -92,13 +92,13 @@ def shown(members: Members, where: str, *, all_events: bool) -> Screen:
     """What `identity show` shows: status, slots and the newest events."""
     now = parsed(members["now"])
     lines = [first_line(members, [_method(members), _place(members)], where), text()]
-    lines += columns([[text("checked"), text(_checked(members, now))], *_sending(members)])
-    if members["origin"] == "AWS_SES":
+    rows = [[text("checked"), text(_checked(members, now))], *_sending(members)]
+    if members["key"]:
+        own = members["key"]
+        rows.append([text("key"), text(f"RSA {own['bits']} {own['fingerprint']}")])
+    lines += columns(rows)
+    if members["origin"] != "EXTERNAL":
         lines += [text(), *columns(_slots(members["slots"]))]
-    else:
-        key = members["key"]
-        own = text(f"selector {members['selector']}, RSA {key['bits']} {key['fingerprint']}")
-        lines += columns([[text("key    "), own]])
     lines += [text()]
     lines += [text(f"  {when(event['at'])}  {_shown(event['text'])}") for event in members["events"]]
     return Screen(lines, _after_show(members, all_events))
@@ -166,8 +166,11 @@ def _status(status: str) -> Text:
 
 def _method(members: Members) -> str:
     if members["origin"] == "EXTERNAL":
-        return f"own key, RSA {members['bits']}, selector {members['selector']}"
-    return f"Easy DKIM, RSA {members['bits']}"
+        return f"own key {members['selector']}, RSA {members['bits']}"
+    if members["origin"] == "AWS_SES":
+        return f"Easy DKIM, RSA {members['bits']}"
+    region = members["origin"].removeprefix("AWS_SES_").lower().replace("_", "-")
+    return f"replica of {region}, RSA {members['bits']}"
 
 
 def _place(members: Members) -> str:

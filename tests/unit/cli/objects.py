@@ -1,0 +1,134 @@
+"""Objects of the native API as the screens get them; values of the documentation's own example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ZONE = "dkim.mx.example.net"
+TOKENS = (
+    "d2xs5a2qd7edll7bjpxcfqxgp6yz6zx2",
+    "lhslsxe5lsg23fnzbaub3iie3hvqlxco",
+    "rllmo36trgi3wvi62bfymx2sk35xmwji",
+)
+PLACE = {"identity": "example.com", "account": "000000000001", "region": "us-east-1"}
+NOW = "2026-11-23T15:03:22Z"
+
+
+def identity(**other: Any) -> dict[str, Any]:
+    """An identity in the middle of a change of its key length."""
+    slots = [
+        slot(1, "previous", key(1024, "9f1c27ab"), until="2026-12-01T14:32:00Z"),
+        slot(2, "active", key(2048, "41d0e6c3"), since="2026-11-23T13:59:10Z"),
+        slot(3, "blank", None),
+    ]
+    events = [
+        event("2026-11-23T14:02:10Z", "signing switched from slot 1 to slot 2"),
+        event("2026-11-23T14:00:05Z", "PENDING → SUCCESS"),
+        event("2026-11-23T13:59:10Z", "key length set to 2048; slot 1 signs on"),
+    ]
+    return {
+        **PLACE,
+        "dkim_status": "SUCCESS",
+        "origin": "AWS_SES",
+        "bits": 2048,
+        "selector": None,
+        "key": None,
+        "may_send": True,
+        "signing_enabled": True,
+        "signed_with": {"slot": 2, "selector": TOKENS[1], "bits": 2048},
+        "checked_at": "2026-11-23T15:02:41Z",
+        "next_check_at": "2026-11-23T16:02:41Z",
+        "slots": slots,
+        "events": events,
+        "now": NOW,
+        **other,
+    }
+
+
+def key(bits: int, fingerprint: str) -> dict[str, Any]:
+    return {"bits": bits, "fingerprint": fingerprint}
+
+
+def slot(
+    number: int, state: str, key: Any, since: str | None = None, until: str | None = None
+) -> dict[str, Any]:
+    return {
+        "slot": number,
+        "token": TOKENS[number - 1],
+        "state": state,
+        "key": key,
+        "published_since": since,
+        "published_until": until,
+    }
+
+
+def event(at: str, text: str) -> dict[str, Any]:
+    return {"at": at, "kind": "x", "text": text}
+
+
+def own_key() -> dict[str, Any]:
+    """An identity with a key of the customer's."""
+    return identity(
+        origin="EXTERNAL",
+        selector="s1",
+        key=key(2048, "77aa00ff"),
+        signed_with={"slot": None, "selector": "s1", "bits": 2048},
+        slots=[],
+        events=[event("2026-11-23T14:00:05Z", "PENDING → SUCCESS")],
+    )
+
+
+def records() -> list[dict[str, Any]]:
+    """What to publish for Easy DKIM."""
+    return [
+        {
+            "slot": number,
+            "name": f"{token}._domainkey.example.com",
+            "type": "CNAME",
+            "value": f"{token}.{ZONE}",
+            "ttl": 1800,
+        }
+        for number, token in enumerate(TOKENS, 1)
+    ]
+
+
+def seen(**other: Any) -> dict[str, Any]:
+    """One server's answer."""
+    return {
+        "by": "ns1.example.com 192.0.2.1",
+        "stage": "AUTHORITY",
+        "type": "CNAME",
+        "outcome": "NXDOMAIN",
+        "rcode": "NXDOMAIN",
+        "chain": [],
+        "texts": [],
+        "ttl": None,
+        "negative_ttl": 300,
+        "detail": "",
+        "took_ms": 12,
+        **other,
+    }
+
+
+def checked(*findings: str, **other: Any) -> dict[str, Any]:
+    """A check with these findings, in the order of the records."""
+    rows = []
+    for record, finding in zip(records(), findings, strict=False):
+        right = finding == "MATCH"
+        values = {"outcome": "ANSWER", "rcode": "NOERROR", "ttl": 300, "negative_ttl": None}
+        answer = seen(**values, chain=["elsewhere.example.org"]) if finding == "MISMATCH" else seen()
+        votes = {
+            "authorities": {"asked": 2, "matching": 2 if right else 0},
+            "resolvers": {"asked": 1 if right else 0, "matching": 1 if right else 0},
+        }
+        rows.append(record | votes | {"finding": finding, "seen": [] if right else [answer]})
+    return {
+        **PLACE,
+        "dkim_status": "PENDING",
+        "origin": "AWS_SES",
+        "bits": 2048,
+        "checked_at": "2026-11-23T14:11:07Z",
+        "search_ends_at": "2026-11-26T14:03:11Z",
+        "records": rows,
+        **other,
+    }
