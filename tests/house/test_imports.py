@@ -39,7 +39,6 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 ANYTHING = frozenset({"", "app", "cli", "__main__", "pytest_plugin"})
 NEVER_IMPORTED = frozenset({"app", "cli", "__main__", "pytest_plugin"})
-EACH_OTHER_APART = ("app", "cli", "__main__", "pytest_plugin")
 
 # Packages that are not ours and not Python's, by the part that may know them.
 DRIVERS: dict[str, frozenset[str]] = {
