@@ -29,8 +29,8 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "MISMATCH": ("is there with another value:", "are there with other values:"),
     "BOGUS": ("is not believed: DNSSEC does not hold for it.", "are not believed: DNSSEC does not hold."),
     "PARTLY": (
-        "is right for some, not for all yet; caches may keep an older answer.",
-        "are right for some, not for all yet; caches may keep older answers.",
+        "is not right everywhere yet: caches may keep an older answer.",
+        "are not right everywhere yet: caches may keep older answers.",
     ),
     "TEMP": ("could not be asked for: no usable answer came.",) * 2,
     "OURS": (
