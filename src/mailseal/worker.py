@@ -126,12 +126,11 @@ class Worker:
 
     async def _check(self, due: DueCheck) -> None:
         """One check; where it fails it is made again when its lease has run out."""
-        full = len(self._checks) >= CHECKS_AT_ONCE
         checked = None
         with self._telemetry.surviving("check"):
             checked = await verify.check(self._world, due)
-        if full:
-            self._bells.worker.set()
+        # Its next due time is known only now: until then the row's lease stood in the way.
+        self._bells.worker.set()
         if checked is not None:
             self._telemetry.count("mailseal_checks_total", status=checked.after)
             if checked.changed:

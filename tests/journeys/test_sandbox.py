@@ -175,6 +175,16 @@ def test_with_obedient_customers_and_a_fast_clock_a_program_that_polls_sees_succ
     ses.close()
 
 
+def test_nobody_waits_longer_for_the_second_round_than_five_seconds() -> None:
+    child = start_child(["--temporary", "--ports", "auto", "--publish-after", "0s", "--speed", "5"])
+    ses = client_of(environment(child.place.api_url))
+    ses.create_email_identity(EmailIdentity="example.com")
+    # Ten seconds to the check after the first and five to the second round, five times as fast.
+    wait_for_status(ses, "example.com", "SUCCESS", within_seconds=9)
+    ses.close()
+    child.stop()
+
+
 def test_an_obedient_customer_publishes_an_own_key_while_easy_dkim_signs(obedient: ChildSandbox) -> None:
 
     ses = client_of(environment(obedient.place.api_url))
