@@ -23,7 +23,11 @@ from mailseal.core.encoding import (
 from mailseal.dkim.message import MessageRefused
 
 LINES = st.lists(
-    st.one_of(st.binary(max_size=200), st.sampled_from([b"From x", b".", b" ", b"=", b"x" * 73]))
+    st.one_of(
+        st.binary(max_size=200),
+        st.binary(min_size=60, max_size=90),
+        st.sampled_from([b"From x", b".", b" ", b"=", b"x" * 73]),
+    )
 )
 TEXT = LINES.map(lambda lines: b"".join(line.translate(None, b"\r\n") + b"\r\n" for line in lines))
 

@@ -24,6 +24,8 @@ def test_what_is_no_rsa_public_key_has_no_bits(key: PrivateKey) -> None:
         b"\x30\x00",
         b"\x30\x80\x00\x00",
         b"\x30\x81\x05abcde",
+        b"\x30\x81\x09\x02\x01\x00\x02\x01\x05\x02\x01\x05",
+        b"\x30\x82\x00\x09\x02\x01\x00\x02\x01\x05\x02\x01\x05",
         b"\x30\x82\x00\x85" + bytes(0x85),
         b"\x30\x85\x01\x00\x00\x00\x00",
         b"\x02\x01\x00",
@@ -32,6 +34,10 @@ def test_what_is_no_rsa_public_key_has_no_bits(key: PrivateKey) -> None:
 )
 def test_lengths_that_der_forbids_make_no_document(octets: bytes) -> None:
     assert parse_shape(octets).form is Form.UNKNOWN
+
+
+def test_the_same_numbers_in_the_shortest_form_are_a_document() -> None:
+    assert parse_shape(b"\x30\x09\x02\x01\x00\x02\x01\x05\x02\x01\x05").form is Form.PKCS1
 
 
 def test_no_octets_make_it_raise() -> None:

@@ -189,6 +189,11 @@ def test_bytes_after_the_key_are_refused(loose: rsa.RSAPrivateKey) -> None:
         octets = loose.private_bytes(DER, form, NoEncryption())
         assert code_of(octets + b"\0") == "trailing_bytes"
         assert code_of(octets[:-1]) == "not_a_key"
+    inner = loose.private_bytes(DER, PKCS1, NoEncryption())
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    wrapped = der(0x30, der_integer(0) + algorithm + der(0x04, inner))
+    assert load_private_key(wrapped).bits == 1024
+    assert code_of(der(0x30, der_integer(0) + algorithm + der(0x04, inner + b"\0"))) == "trailing_bytes"
 
 
 @pytest.mark.parametrize(
@@ -243,6 +248,7 @@ def test_each_way_to_get_the_ses_member_wrong_has_its_name(loose: rsa.RSAPrivate
     assert ses_code_of(base64.urlsafe_b64encode(b"\xff\xef" * 300).decode()) == "url_safe_base64"
     assert ses_code_of(member[: len(member) // 4 * 4 - 7]) == "not_base64"
     assert ses_code_of("{" + member + "}") == "not_base64"
+    assert ses_code_of(member[: len(member) // 4 * 4 - 4] + "=") == "not_base64"
     with pytest.raises(KeyRefused, match="empty"):
         decode_ses_private_key("")
 

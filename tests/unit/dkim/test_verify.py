@@ -169,6 +169,7 @@ def test_the_lengths_of_rfc_8301_decide(signed: bytes, bits: int, allowed: bool)
         (b"d=example.com;", b"", Result.PERMERROR),
         (b"s=sel;", b"s=;", Result.PERMERROR),
         (b"t=1700000000", b"t=1800000000", Result.PERMERROR),
+        (b"t=1700000000", b"t=1700691200", Result.PERMERROR),
         (b"t=1700000000", b"t=soon", Result.PERMERROR),
         (b"h=From:", b"h=", Result.FAIL),
         (b"h=From:To:Subject:\r\n\tFrom:To", b"h=To:Subject:\r\n\tTo", Result.PERMERROR),
