@@ -200,6 +200,18 @@ def test_without_a_server_nobody_answers_and_that_is_not_a_no(installation: Inst
     assert "cannot be asked" in alone.stderr
 
 
+def test_where_nothing_runs_a_command_opens_the_database_itself(installation: Installation) -> None:
+    installation.init()
+    created = installation.run("identity", "create", "example.com")
+    assert created.returncode == 0
+    assert "Publish these three records" in created.stdout
+    with installation.serving():
+        listed = installation.run("identity", "list", "--json")
+        assert [row["identity"] for row in json.loads(listed.stdout)["items"]] == ["example.com"]
+    (installation.folder / "master.key").chmod(0o644)
+    assert installation.run("identity", "list").returncode == 2
+
+
 def test_a_refusal_has_its_own_exit_code(installation: Installation) -> None:
     installation.init()
     with installation.serving():

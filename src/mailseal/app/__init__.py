@@ -1,67 +1,30 @@
 """The composition root: from one configuration to a running Mailseal, and back.
 
-Rule: everything is made here once and passed on; what is started last is stopped first. A sandbox and tests
-give other `Edges`; all that lies between them is the same.
+Rule: everything is made here and in `inside` once and passed on; what is started last is stopped first. A
+sandbox and tests give other `Edges`; all that lies between them is the same.
 References: docs/operating.md; ARCHITECTURE.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailseal.app import doors
-from mailseal.app.installation import (
-    FIRST_ACCOUNT,
-    add_access_key,
-    open_installation,
-    refuse_sandbox_key,
-)
-from mailseal.app.parts import (
-    SystemClock,
-    hosted_zone_of,
-    make_next_hop,
-    make_resolver,
-    make_zone,
-    policy_of,
-)
+from mailseal.app.inside import Edges, open_inside
+from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
-from mailseal.config import Config, database_path
-from mailseal.core.access import AccessKey
-from mailseal.core.policy import Policy
-from mailseal.keymaking import ChildKeyMaker
-from mailseal.native.http import Application
-from mailseal.sealing.keyring import Keyring
-from mailseal.sealing.masterkey import load_master_key
-from mailseal.service.world import Clock, NextHop, Resolver, World
+from mailseal.config import Config
+from mailseal.service.world import World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
 from mailseal.store.sqlite import SqliteStore
-from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
-from mailseal.worker import Bells, Worker
+from mailseal.telemetry import Telemetry
+from mailseal.worker import Worker
 
 __all__ = ["Edges", "Running", "SystemClock", "start"]
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """What a sandbox or a test puts in the place of the real world's edges."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    pace: float = 1.0
-    """Seconds of the clock that pass in a real one."""
-    policy: Callable[[Policy], Policy] | None = None
-    resolver: Resolver | None = None
-    access_keys: tuple[AccessKey, ...] = ()
-    """Keys that are to exist; a database may hold the sandbox's key only where it is one of these."""
-    sandbox: Callable[[World, str], Application] | None = None
-    """Makes the application for /mailseal/v1/sandbox/ of the world and the API's URL."""
-    on_log: Sink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +65,9 @@ async def start(config: Config, *, edges: Edges | None = None) -> Running:
 
 async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running:
     sockets = doors.bind_api(config, parts)
-    zone = hosted_zone_of(config)
-    database = database_path(config)
-    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    keyring = Keyring(load_master_key(config.store.master_key, data_dir=database.parent))
-    store = _open_store(database, failed, parts)
-    if not any(key.is_sandbox_key for key in edges.access_keys):
-        await refuse_sandbox_key(store)
-    derivation = await open_installation(store, keyring, zone)
-    for key in edges.access_keys:
-        await add_access_key(store, keyring, key, edges.clock.now())
-
-    telemetry = _telemetry(edges, parts)
-    bells = Bells()
-    next_hop = make_next_hop(config)
-    parts.push_async_callback(next_hop.close)
-    world = _world(config, edges, store, keyring, derivation, next_hop, bells, parts)
-    worker = Worker(world, bells, telemetry, pace=edges.pace)
+    inside = await open_inside(config, edges, parts)
+    store, world, telemetry = inside.store, inside.world, inside.telemetry
+    worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
     zones = [make_zone(config, apex, store.served) for apex in known]
     name_server = await doors.open_name_server(config, zones, store.served)
@@ -128,87 +77,19 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
 
     url = doors.api_url(config, sockets[0])
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
-    accounts = await store.read(lambda tx: tuple(tx.access_keys.accounts()))
-    control = await doors.open_control(
-        config, world, telemetry, next(iter(accounts), FIRST_ACCOUNT), sandbox, parts
-    )
+    control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
     await doors.open_metrics(config, telemetry, parts)
     await doors.open_api(config, world, telemetry, sockets, sandbox, parts)
-    addresses = name_server.addresses
     return Running(
-        config,
-        world,
-        worker,
-        store,
-        next_hop,
-        telemetry,
-        url,
-        addresses,
-        control,
-        failed,
-        AsyncExitStack(),
-    )
-
-
-def _open_store(database: Path, failed: asyncio.Future[str], parts: AsyncExitStack) -> SqliteStore:
-    loop = asyncio.get_running_loop()
-
-    def note(reason: str) -> None:
-        if not failed.done():
-            failed.set_result(reason)
-
-    # The writer's thread calls it, so the event loop has to be asked.
-    store = SqliteStore.open(database, on_stop=lambda reason: _tell(loop, note, reason))
-    parts.push_async_callback(store.close)
-    return store
-
-
-def _tell(loop: asyncio.AbstractEventLoop, note: Callable[[str], None], reason: str) -> None:
-    loop.call_soon_threadsafe(note, reason)
-
-
-def _world(
-    config: Config,
-    edges: Edges,
-    store: SqliteStore,
-    keyring: Keyring,
-    derivation: bytes,
-    next_hop: NextHop,
-    bells: Bells,
-    parts: AsyncExitStack,
-) -> World:
-    key_maker = ChildKeyMaker(processes=1)
-    parts.push_async_callback(key_maker.close)
-    policy = policy_of(config)
-    chance = secrets.SystemRandom()
-    return World(
+        config=config,
+        world=world,
+        worker=worker,
         store=store,
-        keyring=keyring,
-        key_maker=key_maker,
-        resolver=edges.resolver or make_resolver(config),
-        next_hop=next_hop,
-        clock=edges.clock,
-        policy=edges.policy(policy) if edges.policy else policy,
-        hosted_zone=hosted_zone_of(config),
-        regions=config.api.regions,
-        token_secret=derivation,
-        stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},
-        new_id=lambda: secrets.token_hex(16),
-        jitter=lambda: chance.uniform(-1, 1),
-        wake_publisher=bells.publisher.set,
-        wake_worker=bells.worker.set,
-        lenient_private_key=config.ses.lenient_private_key,
+        next_hop=inside.next_hop,
+        telemetry=telemetry,
+        api_url=url,
+        dns_addresses=name_server.addresses,
+        control_path=control,
+        failed=inside.failed,
+        parts=AsyncExitStack(),
     )
-
-
-def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
-    """The telemetry, which from now on also hears what libraries log."""
-    telemetry = Telemetry(edges.on_log or _nowhere, edges.clock.real_now)
-    handler = LibraryLog(telemetry)
-    logging.getLogger().addHandler(handler)
-    parts.callback(logging.getLogger().removeHandler, handler)
-    return telemetry
-
-
-def _nowhere(line: Line) -> None:
-    """Nobody asked for lines."""

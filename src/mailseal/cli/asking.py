@@ -7,6 +7,7 @@ References: docs/cli.md.
 from __future__ import annotations
 
 import http.client
+import importlib
 import json
 import socket
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from mailseal.config import SetupError, control_path, find_config, load_config
+from mailseal.config import Config, SetupError, control_path, find_config, load_config
 from mailseal.core.observations import printable
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION
 from mailseal.sesv2.signing import Credentials, signed_headers
@@ -127,10 +128,10 @@ def _raise_if_clock_is_wrong(refused: Refused, date: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SocketWay:
-    """The local installation's control socket; whoever may open it is believed."""
+class LocalWay:
+    """The local installation: its control socket, or where nothing runs the database itself."""
 
-    path: Path
+    config: Config
     account: str | None = None
     region: str | None = None
 
@@ -144,7 +145,23 @@ class SocketWay:
         named = {"mailseal-account": self.account, "mailseal-region": self.region}
         headers = {"content-type": "application/json", "host": "localhost"}
         headers |= {name: value for name, value in named.items() if value}
-        return _exchange(_SocketConnection(self.path), question, headers, f"the socket {self.path}")
+        path = control_path(self.config)
+        if _answers(path):
+            return _exchange(_SocketConnection(path), question, headers, f"the socket {path}")
+        # Imported here, since it brings the whole application and is seldom needed.
+        offline = importlib.import_module("mailseal.cli.offline")
+        answer: Answer = offline.answer(self.config, question, self.account, self.region)
+        return answer
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens at a socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -216,7 +233,7 @@ def find_way(
     if path is not None:
         found = load_config(path, environment)
         named_account = account or environment.get("MAILSEAL_ACCOUNT")
-        return SocketWay(control_path(found), named_account, region or environment.get("MAILSEAL_REGION"))
+        return LocalWay(found, named_account, region or environment.get("MAILSEAL_REGION"))
     return SignedWay(SANDBOX_URL, _SANDBOX, is_sandbox=True)
 
 

@@ -16,10 +16,10 @@ from mailseal.cli import main
 from mailseal.cli.asking import (
     Answer,
     CouldNotAsk,
+    LocalWay,
     Question,
     Refused,
     SignedWay,
-    SocketWay,
     ask,
     find_way,
     identity_path,
@@ -62,8 +62,12 @@ def test_a_named_endpoint_is_asked_before_the_local_installation(tmp_path: Path)
     by_environment = find_way(named | KEYS | {"AWS_ENDPOINT_URL_SESV2": "http://127.0.0.1:9"})
     assert isinstance(by_environment, SignedWay)
     local = find_way(named, account="000000000002")
-    assert isinstance(local, SocketWay)
-    assert (str(local.path), local.account, local.where) == ("/run/mailseal.sock", "000000000002", "")
+    assert isinstance(local, LocalWay)
+    assert (local.config.api.control, local.account, local.where) == (
+        "/run/mailseal.sock",
+        "000000000002",
+        "",
+    )
 
 
 def test_without_any_configuration_a_sandbox_is_asked_and_named() -> None:
@@ -92,7 +96,7 @@ def test_a_question_is_signed_as_the_server_checks_it() -> None:
 
 def test_no_answer_is_not_a_no() -> None:
     with pytest.raises(CouldNotAsk, match="cannot be asked"):
-        ask(SocketWay(Path("/nowhere/control.sock")), "GET", "identities")
+        ask(find_way(KEYS, endpoint="http://127.0.0.1:1"), "GET", "identities")
     with pytest.raises(CouldNotAsk, match="not Mailseal's"):
         ask(Answering(200, b"<html>"), "GET", "identities")
 

@@ -1,0 +1,139 @@
+"""What is inside of all doors: the database, the keyring and the world, opened and checked.
+
+Rule: nothing listens here; a second process is kept out by the database's lock. The server opens it for good,
+the command-line program for one question.
+References: docs/operating.md; ARCHITECTURE.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, open_installation, refuse_sandbox_key
+from mailseal.app.parts import SystemClock, hosted_zone_of, make_next_hop, make_resolver, policy_of
+from mailseal.config import Config, database_path
+from mailseal.core.access import AccessKey
+from mailseal.core.policy import Policy
+from mailseal.keymaking import ChildKeyMaker
+from mailseal.native.http import Application
+from mailseal.sealing.keyring import Keyring
+from mailseal.sealing.masterkey import load_master_key
+from mailseal.service.world import Clock, Resolver, World
+from mailseal.smtp.maildir import MaildirNextHop
+from mailseal.smtp.nexthop import SmtpNextHop
+from mailseal.store.sqlite import SqliteStore
+from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
+from mailseal.worker import Bells
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What a sandbox or a test puts in the place of the real world's edges."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    pace: float = 1.0
+    """Seconds of the clock that pass in a real one."""
+    policy: Callable[[Policy], Policy] | None = None
+    resolver: Resolver | None = None
+    access_keys: tuple[AccessKey, ...] = ()
+    """Keys that are to exist; a database may hold the sandbox's key only where it is one of these."""
+    sandbox: Callable[[World, str], Application] | None = None
+    """Makes the application for /mailseal/v1/sandbox/ of the world and the API's URL."""
+    on_log: Sink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """An opened installation."""
+
+    store: SqliteStore
+    world: World
+    telemetry: Telemetry
+    bells: Bells
+    next_hop: SmtpNextHop | MaildirNextHop
+    account: str
+    """The account that an operator acts for who names none."""
+    failed: asyncio.Future[str]
+    """Done, with the reason, when the database can no longer be written: the process has to end."""
+
+
+async def open_inside(
+    config: Config, edges: Edges, parts: AsyncExitStack, *, holder: str = "mailseal serve"
+) -> Inside:
+    """The installation of a configuration, to be closed by `parts`; raises SetupError or StartRefused."""
+    zone = hosted_zone_of(config)
+    database = database_path(config)
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    keyring = Keyring(load_master_key(config.store.master_key, data_dir=database.parent))
+    store = _open_store(database, holder, failed, parts)
+    if not any(key.is_sandbox_key for key in edges.access_keys):
+        await refuse_sandbox_key(store)
+    derivation = await open_installation(store, keyring, zone)
+    for key in edges.access_keys:
+        await add_access_key(store, keyring, key, edges.clock.now())
+    telemetry = _telemetry(edges, parts)
+    next_hop = make_next_hop(config)
+    parts.push_async_callback(next_hop.close)
+    key_maker = ChildKeyMaker(processes=1)
+    parts.push_async_callback(key_maker.close)
+    bells = Bells()
+    policy = policy_of(config)
+    chance = secrets.SystemRandom()
+    world = World(
+        store=store,
+        keyring=keyring,
+        key_maker=key_maker,
+        resolver=edges.resolver or make_resolver(config),
+        next_hop=next_hop,
+        clock=edges.clock,
+        policy=edges.policy(policy) if edges.policy else policy,
+        hosted_zone=zone,
+        regions=config.api.regions,
+        token_secret=derivation,
+        stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},
+        new_id=lambda: secrets.token_hex(16),
+        jitter=lambda: chance.uniform(-1, 1),
+        wake_publisher=bells.publisher.set,
+        wake_worker=bells.worker.set,
+        lenient_private_key=config.ses.lenient_private_key,
+    )
+    accounts = await store.read(lambda tx: tuple(tx.access_keys.accounts()))
+    return Inside(store, world, telemetry, bells, next_hop, next(iter(accounts), FIRST_ACCOUNT), failed)
+
+
+def _open_store(
+    database: Path, holder: str, failed: asyncio.Future[str], parts: AsyncExitStack
+) -> SqliteStore:
+    loop = asyncio.get_running_loop()
+
+    def note(reason: str) -> None:
+        if not failed.done():
+            failed.set_result(reason)
+
+    # The writer's thread calls it, so the event loop has to be asked.
+    store = SqliteStore.open(database, holder=holder, on_stop=lambda reason: _tell(loop, note, reason))
+    parts.push_async_callback(store.close)
+    return store
+
+
+def _tell(loop: asyncio.AbstractEventLoop, note: Callable[[str], None], reason: str) -> None:
+    loop.call_soon_threadsafe(note, reason)
+
+
+def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
+    """The telemetry, which from now on also hears what libraries log."""
+    telemetry = Telemetry(edges.on_log or _nowhere, edges.clock.real_now)
+    handler = LibraryLog(telemetry)
+    logging.getLogger().addHandler(handler)
+    parts.callback(logging.getLogger().removeHandler, handler)
+    return telemetry
+
+
+def _nowhere(line: Line) -> None:
+    """Nobody asked for lines."""
