@@ -87,7 +87,8 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     how = options.header
     prefix = _canonical_header(signed, how)
     if how is Canonicalization.RELAXED and b"\xa0" in prefix:
-        # mailauth takes this octet, which ends many letters in UTF-8, for a blank; relaxed would fail there.
+        # Departs from SES: mailauth takes this octet, part of many letters in UTF-8, for a blank, so that a
+        # relaxed signature would fail there.
         how = Canonicalization.SIMPLE
         prefix = _canonical_header(signed, how)
     hashed_body = body_hash(message.body, options.body)
