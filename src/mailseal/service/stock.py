@@ -36,20 +36,33 @@ def take_key(tx: Tx, world: World, bits: int, place: KeyPlace) -> KeyRef:
 async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) -> T:
     """What the unit gives; where it finds the stock empty a key is made and the unit runs again.
 
-    Three rounds at most: a change needs one key, and others may be taking from the stock meanwhile.
+    The key that was made goes into the stock in the unit's own transaction, so that nobody else can take it
+    first. Three rounds at most: one for each length there is, and one for a stock that was emptied meanwhile.
     """
+    fresh: list[SealedKey] = []
+
+    def with_fresh(tx: Tx) -> T:
+        for key in fresh:
+            tx.keys.add_stock(key)
+        return unit(tx)
+
     for _ in range(3):
         try:
-            return await world.store.write(unit)
+            return await world.store.write(with_fresh)
         except StockEmpty as empty:
-            await add_to_stock(world, empty.bits, now)
-    return await world.store.write(unit)
+            fresh.append(await make_sealed(world, empty.bits, now))
+    return await world.store.write(with_fresh)
+
+
+async def make_sealed(world: World, bits: int, now: datetime) -> SealedKey:
+    """A key made for this call, sealed for the stock and not yet in it."""
+    private = await world.key_maker.make(bits)
+    return world.keyring.seal(private, world.new_id(), now, None)
 
 
 async def add_to_stock(world: World, bits: int, now: datetime) -> SealedKey:
     """Makes one key, seals it and puts it into the stock."""
-    private = await world.key_maker.make(bits)
-    sealed = world.keyring.seal(private, world.new_id(), now, None)
+    sealed = await make_sealed(world, bits, now)
     await world.store.write(lambda tx: tx.keys.add_stock(sealed))
     return sealed
 
