@@ -66,6 +66,8 @@ def in_turn(
     """Medians: our wall seconds, our CPU seconds, the limit's CPU seconds."""
     block(ours, 2)
     count = max(1, int(BLOCK_SECONDS / max(block(limit, 2)[1], 1e-6)))
+    block(limit, count)
+    block(ours, count)
     pairs = [(block(limit, count), block(ours, count)) for _ in range(rounds)]
     return (
         statistics.median(mine[0] for _, mine in pairs),
