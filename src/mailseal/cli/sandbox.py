@@ -25,6 +25,7 @@ import click
 from mailseal import __version__
 from mailseal.cli.sandbox_ask import DATA, QUESTIONS
 from mailseal.config import SetupError
+from mailseal.core.observations import printable
 from mailseal.sandbox.child import SandboxFailed, start_detached
 from mailseal.sandbox.settings import (
     HOSTED_ZONE,
@@ -144,7 +145,8 @@ def _sink(options: Options) -> Sink:
 
 
 def _write_line(file: IO[str], form: Callable[[Line], str], line: Line) -> None:
-    file.write(form(line) + "\n")
+    # A name in a request is whatever somebody sent: it is shown, and not obeyed.
+    file.write(printable(form(line), at_most=4000) + "\n")
     file.flush()
 
 

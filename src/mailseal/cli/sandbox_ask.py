@@ -73,8 +73,14 @@ def show(first: str, rows: Sequence[Sequence[object]], following: str, members: 
         out.object(members)
         return
     cells = [[text(str(cell)) for cell in row] for row in rows]
-    lines = [text(f"sandbox  {first}"), text(), *columns(cells)] if out.is_terminal else tabbed(cells)
+    head, foot = [text(f"sandbox  {first}"), text()], [text()] if cells else []
+    lines = [*head, *columns(cells), *foot] if out.is_terminal else tabbed(cells)
     out.show(Screen(lines, following))
+
+
+def counted(number: int, noun: str) -> str:
+    """How many there are: `1 mail`, `3 mails`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 @click.command()
@@ -104,7 +110,7 @@ def dns_show(domain: str | None) -> None:
     found = told("GET", "dns", query={"domain": domain or ""})
     rows = [[one["name"], one["ttl"], one["type"], one["value"]] for one in found["items"]]
     rows += [[name, "", "outage", kind] for name, kind in found["outages"].items()]
-    first = f"{len(found['items'])} records of {domain or 'all customers'}"
+    first = f"{counted(len(found['items']), 'record')} of {domain or 'all customers'}"
     show(first, rows, "mailseal sandbox dns set NAME TYPE VALUE", found)
 
 
@@ -119,7 +125,7 @@ def dns_set(name: str, rtype: str, values: tuple[str, ...], ttl: int | None) -> 
     body = {"name": name, "type": rtype, "values": list(values), "ttl": ttl}
     found = told("PUT", "dns", body=body)
     rows = [[name, rtype.upper(), value] for value in values]
-    show(f"{len(values)} set", rows, f"mailseal sandbox dns show {name}", found)
+    show(f"{counted(len(values), 'record')} set", rows, f"mailseal sandbox dns show {name}", found)
 
 
 @dns.command("delete")
@@ -139,7 +145,8 @@ def dns_publish(domain: str) -> None:
     """Publish what an identity asks for, as its owner would."""
     found = told("POST", "dns/publish", body={"domain": domain})
     rows = [[one["name"], one["type"], one["value"]] for one in found["items"]]
-    show(f"{len(rows)} records published", rows, f"mailseal identity check {domain} --wait", found)
+    first = f"{counted(len(rows), 'record')} published"
+    show(first, rows, f"mailseal identity check {domain} --wait", found)
 
 
 @dns.command("queries")
@@ -149,7 +156,7 @@ def dns_queries(domain: str | None) -> None:
     """Show the latest questions that reached the customers' DNS."""
     found = told("GET", "dns/queries", query={"domain": domain or ""})
     rows = [[one["at"], one["type"], one["transport"], one["rcode"], one["name"]] for one in found["items"]]
-    show(f"{len(rows)} questions about {domain or 'all customers'}", rows, NOTHING, found)
+    show(f"{counted(len(rows), 'question')} about {domain or 'all customers'}", rows, NOTHING, found)
 
 
 @dns.command("outage")
@@ -179,7 +186,12 @@ def clock_advance(duration: str) -> None:
     """Go forward by 90s, 10m, 72h or 8d; what would have happened meanwhile has happened then."""
     found = told("POST", "clock/advance", body={"by": duration})
     rows = [[one["identity"], f"{one['before']} → {one['after']}"] for one in found["changes"]]
-    show(f"it is {found['arrived_at']}, {found['steps']} steps", rows, "mailseal identity list", found)
+    show(
+        f"it is {found['arrived_at']}, {counted(found['steps'], 'step')}",
+        rows,
+        "mailseal identity list",
+        found,
+    )
 
 
 @click.group(invoke_without_command=True)
@@ -189,7 +201,7 @@ def mailbox() -> None:
     if click.get_current_context().invoked_subcommand is None:
         found = told("GET", "mailbox")
         rows = [[_worth(one), one["from"], one["to"], one["subject"], one["id"]] for one in found["items"]]
-        show(f"{found['count']} mails", rows, "mailseal sandbox mailbox show", found)
+        show(counted(found["count"], "mail"), rows, "mailseal sandbox mailbox show", found)
 
 
 def _worth(mail: dict[str, Any]) -> str:

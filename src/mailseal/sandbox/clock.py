@@ -43,8 +43,8 @@ class SandboxClock:
         return self._real()
 
     def ahead(self) -> timedelta:
-        """How far the sandbox's time is ahead of the machine's."""
-        return self.now() - self._real()
+        """How far the sandbox's time is ahead of the machine's; nothing where that was turned forward."""
+        return max(timedelta(0), self.now() - self._real())
 
     def move_to(self, at: datetime) -> None:
         """Goes forward to `at` and runs on from there; stays where that is past already."""
@@ -56,7 +56,7 @@ class SandboxClock:
         """Writes down how far ahead the clock is; a running fast clock a little more, see RESERVE_SECONDS."""
         if self._kept_in is None:
             return
-        ahead = max(0.0, self.ahead().total_seconds())
+        ahead = self.ahead().total_seconds()
         if not closing:
             ahead += RESERVE_SECONDS * (self.speed - 1)
         written = self._kept_in.with_suffix(".new")

@@ -81,6 +81,8 @@ class Asked(Generic[W]):
     identity: str
     query: bytes
     body: bytes
+    names: Callable[[str], None]
+    """Is told the identity's name where it stands in the body, for the request's line."""
 
 
 async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
@@ -97,6 +99,7 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
             return answers.sent(await use_cases.send_email(world, who, email, now))
         case Operation.CREATE_EMAIL_IDENTITY:
             new = shapes.create_identity(parse_json(asked.body))
+            asked.names(new.name)
             return answers.created(await use_cases.create_identity(world, who, new, now))
         case Operation.PUT_DKIM_ATTRIBUTES:
             attributes = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))

@@ -50,6 +50,10 @@ class _Finished:
     error: str | None = None
     fault: Exception | None = field(default=None, repr=False)
 
+    def names(self, identity: str) -> None:
+        """The identity that the request is about."""
+        self.identity = identity
+
 
 class _Edge:
     """Where every refusal and fault of a request ends and becomes an answer."""
@@ -150,6 +154,7 @@ class SesApi:
             found.identity or "",
             target.query,
             body.content,
+            finished.names,
         )
         work = partial(perform, self._use_cases, asked)
         invocation = _invocation_id(headers)
