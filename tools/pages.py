@@ -23,8 +23,8 @@ def format_commands() -> str:
     lines = [
         "# Commands",
         "",
-        "Made from `src/mailseal/cli`; a test fails when it is stale. In a checkout write `./dev mailseal` for",
-        "`mailseal`. The options of `mailseal` itself are taken by every command too.",
+        "Made from `src/mailseal/cli`; a test fails when it is stale. In a checkout it is `./dev mailseal`.",
+        "The options of `mailseal` itself are taken by every command too.",
         "",
         f"Exit codes: {codes}.",
     ]
