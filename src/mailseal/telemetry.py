@@ -173,8 +173,15 @@ def format_human(line: Line) -> str:
         told = ("identity", "where", "fault", "detail", "text", "count")
         head = [fields.get(name) for name in told]
         event, rest = line.event, [": ".join(str(part) for part in head if part is not None)]
-    shown = "  ".join(str(part) for part in rest if part is not None)
+    shown = _visible("  ".join(str(part) for part in rest if part is not None))
     return f"{line.at.astimezone(UTC):%H:%M:%SZ}  {event:{_EVENT_WIDTH}}  {shown}".rstrip()
+
+
+def _visible(text: str) -> str:
+    """The text with control and bidirectional characters as escapes: no terminal obeys them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def format_metrics(telemetry: Telemetry) -> str:

@@ -39,6 +39,13 @@ def test_a_check_reads_as_the_sandbox_shows_it() -> None:
     assert format_human(lines[0]) == "14:03:11Z  check                example.com: PENDING → SUCCESS"
 
 
+def test_a_hostile_name_is_shown_and_not_obeyed() -> None:
+    telemetry, lines = heard()
+    telemetry.request(Request(AT, "r", "GetEmailIdentity", "GET", 404, 0.001, identity="a\u202eb\x1b[2J"))
+    assert "a\\u202eb\\x1b[2J" in format_human(lines[0])
+    assert "\u202e" not in format_json(lines[0])
+
+
 def test_a_line_for_a_service_is_one_json_object() -> None:
     telemetry, lines = heard()
     telemetry.say("ready", api="http://127.0.0.1:8080", text=None)

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from mailseal.cli import check_screens, screens
+from mailseal.cli import check_screens, rotation, screens
 from mailseal.cli.asking import Way, ask, identity_path
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared, way
@@ -30,6 +30,7 @@ _ROUND_S = 5.5
 """Two agreeing rounds are five seconds apart at least."""
 _LONGEST_ROUND_S = 30.0
 _TELL_EVERY_S = 10.0
+_LOOK_S = 1.0
 
 
 @click.group()
@@ -187,12 +188,34 @@ def set_identity(
 
 @identity.command()
 @click.argument("name")
+@click.option(
+    "--wait", "wait", metavar="TIME", is_flag=False, flag_value="1h", help="Until the new key signs."
+)
 @shared
-def rotate(name: str) -> None:
+def rotate(name: str, wait: str | None) -> int:
     """A new key behind the same CNAMEs."""
+    patience = 0.0 if wait is None else seconds(wait)
     asked = way()
     members = ask(asked, "POST", identity_path(name, "rotate"))
-    _say(members, lambda: screens.shown(members, asked.where, all_events=False))
+    if wait is None or given("as_json"):
+        _say(members, lambda: rotation.rotating(members, asked.where))
+        return Exit.WELL
+    ends, shown = time.monotonic() + patience, 0
+    output().line(rotation.head(members, asked.where))
+    output().line()
+    while True:
+        steps = rotation.done(members)
+        for step in steps[shown:]:
+            output().line(step)
+        shown = len(steps)
+        if rotation.is_over(members):
+            output().next(f"nothing to do; mailseal identity show {name}")
+            return Exit.WELL
+        if time.monotonic() > ends:
+            output().next(f"mailseal identity show {name}")
+            return Exit.RAN_OUT
+        time.sleep(_LOOK_S)
+        members = ask(asked, "GET", identity_path(name))
 
 
 @identity.command()

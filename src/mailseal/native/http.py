@@ -141,7 +141,9 @@ class NativeApi:
             return None
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
         call = Call(self._world, who, self._world.clock.now(), name, query, body)
-        return json.dumps(await handler(call), ensure_ascii=False).encode()
+        members = await handler(call)
+        done.name = done.name or members.get("identity")
+        return json.dumps(members, ensure_ascii=False).encode()
 
     async def _admitted(self, scope: Scope, receive: Receive) -> tuple[Principal, bytes]:
         """Who asks, and the whole body; raises a NotAuthenticated."""

@@ -57,10 +57,10 @@ def identity(found: Identity, events: Sequence[StoredEvent], now: datetime, poli
         "checked_at": rfc3339(proof.last_checked_at),
         "next_check_at": rfc3339(looking),
         "search_ends_at": _search_ends(found, policy),
+        "new_key_wanted": found.new_key_wanted,
         "error_type": standing.error_type,
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],
-        "tags": [{"key": tag.key, "value": tag.value} for tag in found.tags],
         "now": rfc3339(now),
         "events": [{"at": rfc3339(e.at), "kind": e.kind, "text": e.text} for e in events],
     }

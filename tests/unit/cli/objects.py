@@ -55,6 +55,10 @@ def slot(
     return {
         "slot": number,
         "token": TOKENS[number - 1],
+        "name": f"{TOKENS[number - 1]}.{ZONE}",
+        "published": since is not None,
+        "seen_at": None,
+        "ready_at": None,
         "state": state,
         "key": key,
         "published_since": since,
@@ -64,6 +68,22 @@ def slot(
 
 def event(at: str, text: str) -> dict[str, Any]:
     return {"at": at, "kind": "x", "text": text}
+
+
+def rotating() -> dict[str, Any]:
+    """An identity whose next key waits for earlier answers to expire."""
+    following = slot(3, "next", key(2048, "c07be512"), since="2026-11-23T15:03:00Z")
+    following |= {"seen_at": "2026-11-23T15:03:10Z", "ready_at": "2026-11-23T15:04:01Z"}
+    active = slot(2, "active", key(2048, "41d0e6c3"), since="2026-11-23T13:59:10Z")
+    return identity(slots=[slot(1, "blank", None), active, following])
+
+
+def rotated() -> dict[str, Any]:
+    """The same identity after the switch."""
+    active = slot(3, "active", key(2048, "c07be512"), since="2026-11-23T15:03:00Z")
+    active |= {"seen_at": "2026-11-23T15:03:10Z"}
+    previous = slot(2, "previous", key(2048, "41d0e6c3"), until="2026-12-01T15:40:00Z")
+    return identity(slots=[slot(1, "blank", None), previous, active])
 
 
 def own_key() -> dict[str, Any]:

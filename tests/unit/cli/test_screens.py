@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailseal.cli import check_screens, screens
+from mailseal.cli import check_screens, rotation, screens
 from mailseal.cli.output import Screen
 from tests.unit.cli import objects
 
@@ -69,6 +69,9 @@ SCREENS: dict[str, Callable[[], Screen]] = {
         "",
         terminal=True,
     ),
+    "identity-rotate": lambda: rotation.rotating(objects.rotating(), ""),
+    "identity-rotate-done": lambda: rotation.rotating(objects.rotated(), ""),
+    "identity-rotate-waits": lambda: rotation.rotating(objects.identity(new_key_wanted=True), ""),
     "identity-evidence": lambda: check_screens.evidence(objects.checked("MATCH", "MISMATCH", "NODATA"), ""),
 }
 

@@ -99,6 +99,7 @@ def test_an_identity_from_its_creation_to_its_end(tmp_path: Path) -> None:
         status, made = await api.ask("POST", "identities", {"identity": "Example.com"})
         assert (status, made["identity"], made["dkim_status"]) == (200, "example.com", "PENDING")
         assert made["signed_with"] is None
+        assert api.lines[-1].fields["identity"] == "example.com"
         assert [slot["state"] for slot in made["slots"]] == ["active", "blank", "blank"]
         _, records = await api.ask("GET", "identities/example.com/records")
         assert [one["type"] for one in records["records"]] == ["CNAME"] * 3
