@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import tomllib
@@ -125,11 +126,16 @@ def test_what_is_declared_is_imported_and_what_is_imported_is_declared() -> None
     assert {names.get(top, top) for top in imported} | BEHIND_OTHERS == declared
 
 
-def test_an_import_inside_a_function_is_seen() -> None:
-    import ast
-    from pathlib import Path
+def planted(name: str, text: str) -> list[str]:
+    """What the table says of a module with this name and text."""
+    return faults_of(Module(CHECKOUT / "src" / "mailseal" / "planted.py", name, text, ast.parse(text)))
 
-    text = "def f():\n    from mailseal.store import database\n"
-    planted = Module(Path(__file__), "service.configure", text, ast.parse(text))
-    assert [target for _, target in imports(planted)] == ["mailseal.store.database"]
-    assert not allowed("service", "store.database")
+
+def test_a_forbidden_import_is_seen_inside_a_function_too() -> None:
+    assert len(planted("service.configure", "def f():\n    from mailseal.store import sqlite\n")) == 1
+    assert len(planted("core.identity", "from mailseal import service\n")) == 1
+    assert len(planted("core.identity", "from ..service import configure\n")) == 1
+    assert len(planted("sesv2.http", "import mailseal.native.http\n")) == 1
+    assert len(planted("service.send", "import aiosmtplib\n")) == 1
+    assert len(planted("newpart", "import os\n")) == 1
+    assert planted("native.http", "from mailseal.sesv2.sigv4 import parse\n") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,24 @@ def test_a_pure_module_touches_nothing_outside_its_arguments(module: Module) -> 
 def test_no_module_changes_a_global(module: Module) -> None:
     changed = [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Global)]
     assert changed == [], f"{module.where}: `global` at {changed}"
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "from datetime import datetime, UTC\nx = datetime.now(UTC)\n",
+        "import os\n",
+        "def f():\n    from time import time\n    return time()\n",
+        "import urllib.request\n",
+        "async def f(): ...\n",
+        "print(1)\n",
+    ],
+)
+def test_a_touch_of_the_world_is_seen(planted: str) -> None:
+    module = Module(Path(__file__), "core.identity", planted, ast.parse(planted))
+    assert len(faults_of(module)) == 1
+
+
+def test_taking_a_url_apart_is_no_touch_of_the_world() -> None:
+    text = "from urllib.parse import urlsplit\nfrom datetime import datetime\n"
+    assert faults_of(Module(Path(__file__), "core.identity", text, ast.parse(text))) == []

@@ -47,3 +47,9 @@ def test_programs_around_the_package_keep_the_limits_too(folder: str) -> None:
 def test_a_module_says_what_it_is_for(module: Module) -> None:
     if module.text.strip():
         assert ast.get_docstring(module.tree), f"{module.where} has no docstring"
+
+
+def test_a_function_of_61_lines_is_too_long_and_one_of_60_is_not() -> None:
+    body = "    x = 1\n" * 59
+    assert long_functions(ast.parse(f"def f():\n{body}")) == []
+    assert long_functions(ast.parse(f"def f():\n{body}    y = 2\n")) == ["f: 61 lines"]
