@@ -139,6 +139,18 @@ def test_a_taken_port_is_an_error_that_names_who_has_it(tmp_path: Path) -> None:
     assert str(os.getpid()) in done.stderr
 
 
+def test_other_commands_find_the_sandbox_of_the_folder_they_are_given_in(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    assert cli.run("--detach", "--ports", "auto").returncode == 0
+    try:
+        command = [sys.executable, "-m", "mailseal", "identity", "create", "example.com", "--json"]
+        done = subprocess.run(command, cwd=tmp_path, env=SURROUNDINGS, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert cli.run("dns", "publish", "example.com").stdout.count("\tCNAME\t") == 3
+    finally:
+        assert cli.run("stop").returncode == 0
+
+
 def test_nobody_there_is_could_not_ask(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -20,12 +20,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from mailseal.config import Config, SetupError, control_path, find_config, load_config
 from mailseal.core.observations import printable
-from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION
+from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION, read_place
 from mailseal.sesv2.signing import Credentials, signed_headers
 from mailseal.sesv2.sigv4 import Target
 
 ENDPOINTS = ("MAILSEAL_ENDPOINT", "AWS_ENDPOINT_URL_SESV2")
 SANDBOX_URL = "http://127.0.0.1:7080"
+SANDBOX_PLACE = (".sandbox", "sandbox.json")
 PREFIX = "/mailseal/v1/"
 _PATIENCE_S = 70.0
 """A check of a domain may take a minute; beyond that nobody answers."""
@@ -234,7 +235,9 @@ def find_way(
         found = load_config(path, environment)
         named_account = account or environment.get("MAILSEAL_ACCOUNT")
         return LocalWay(found, named_account, region or environment.get("MAILSEAL_REGION"))
-    return SignedWay(SANDBOX_URL, _SANDBOX, is_sandbox=True)
+    # A sandbox on ports of its own leaves word of them in the folder that it was started in.
+    place = read_place(Path(environment.get("MAILSEAL_CHECKOUT", ""), *SANDBOX_PLACE))
+    return SignedWay(place.api_url if place else SANDBOX_URL, _SANDBOX, is_sandbox=True)
 
 
 _SANDBOX = Credentials(ACCESS_KEY_ID, ACCESS_KEY, REGION)
