@@ -8,7 +8,6 @@ AWS SESv2 PutEmailIdentityDkimAttributes, AWS SESv2 GetEmailIdentity, AWS SESv2 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,8 +21,8 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
-from mailseal.dkim.keys import KeyRefused, PrivateKey, decode_ses_private_key, load_private_key
 from mailseal.service.due import due_times
+from mailseal.service.ownkeys import sealed_own_key
 from mailseal.service.stock import take_key, write_with_keys
 from mailseal.service.world import SealedKey, Tx, World
 
@@ -252,19 +251,11 @@ def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:
 async def _own_key(
     world: World, who: Principal, domain: Domain, want: Wanted, now: datetime
 ) -> SealedKey | None:
-    """The customer's key, validated off the event loop and sealed in its place; None for Easy DKIM."""
+    """The customer's key, sealed in its place; None for Easy DKIM."""
     if not isinstance(want, WantByo):
         return None
-    private = await asyncio.to_thread(_parse_own_key, want.private_key)
     place = KeyPlace(who.account_id, who.region, domain, want.selector.lower())
-    return world.keyring.seal(private, world.new_id(), now, place)
-
-
-def _parse_own_key(text: str) -> PrivateKey:
-    try:
-        return load_private_key(decode_ses_private_key(text))
-    except KeyRefused as refused:
-        raise BadRequest(str(refused)) from None
+    return await sealed_own_key(world, place, want.private_key, now)
 
 
 def _stored(tx: Tx, own: SealedKey | None) -> KeyRef | None:

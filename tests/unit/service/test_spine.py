@@ -276,6 +276,21 @@ def test_bad_input_changes_nothing(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_any_text_is_taken_for_a_key_where_the_operator_wants_what_ses_does(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create()
+        easy = await here.proven()
+        taken = await here.put("EXTERNAL", selector="own", private_key="AAAA")
+        assert status(taken) == "PENDING"
+        await here.owner_publishes()
+        for _ in range(80):
+            await here.work(3600)
+        assert status(await here.get()) == "FAILED"
+        assert selector_of(await here.send()) == easy.slots[0].token
+
+    play(tmp_path, story, lenient_private_key=True)
+
+
 def test_what_the_next_hop_does_not_take_is_not_acknowledged(tmp_path: Path) -> None:
     async def story(here: Scene) -> None:
         await here.create()
