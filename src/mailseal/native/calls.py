@@ -28,6 +28,7 @@ from mailseal.core.identity import Identity
 from mailseal.native import objects
 from mailseal.native.objects import Members
 from mailseal.service import configure, listing, rotate, verify
+from mailseal.service.admit import permit
 from mailseal.service.world import World
 
 EVENTS_SHOWN = 10
@@ -87,6 +88,7 @@ async def list_identities(call: Call) -> Members:
 async def create_identity(call: Call) -> Members:
     """The identity that was created."""
     new = _parsed(call.body, NewIdentity)
+    permit(call.who, "CreateEmailIdentity", new.identity)
     command = CreateIdentity(new.identity, dkim=_wish(new.dkim) if new.dkim else None)
     return await _shown(call, await configure.create_identity(call.world, call.who, command, call.now))
 
@@ -177,6 +179,21 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("POST", ("identities", "{}", "rotate")): ("RotateIdentity", rotate_identity),
     ("POST", ("identities", "{}", "retry")): ("RetryIdentity", retry_identity),
 }
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ShowInstallation": ("GetAccount",),
+    "ListIdentities": ("ListEmailIdentities",),
+    "CreateIdentity": (),
+    "ShowIdentity": ("GetEmailIdentity",),
+    "SetIdentity": ("PutEmailIdentityDkimSigningAttributes", "PutEmailIdentityDkimAttributes"),
+    "DeleteIdentity": ("DeleteEmailIdentity",),
+    "ShowRecords": ("GetEmailIdentity",),
+    "ShowEvidence": ("GetEmailIdentity",),
+    "CheckIdentity": ("GetEmailIdentity",),
+    "RotateIdentity": ("PutEmailIdentityDkimSigningAttributes",),
+    "RetryIdentity": ("PutEmailIdentityDkimSigningAttributes",),
+}
+"""What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity asks by itself."""
 
 
 async def _identity(call: Call) -> Identity:

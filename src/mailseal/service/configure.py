@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mailseal.core import rotation, settings
-from mailseal.core.access import Principal
+from mailseal.core.access import REPLICATE, Principal, permits
 from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
 from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
 from mailseal.core.identity import Change, Event, Identity, Replica, wish_of, with_search_restarted
@@ -21,6 +21,7 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
+from mailseal.service.admit import refuse_beyond_limit
 from mailseal.service.due import due_times
 from mailseal.service.ownkeys import sealed_own_key
 from mailseal.service.stock import take_key, write_with_keys
@@ -42,6 +43,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
 
     def unit(tx: Tx) -> Identity:
         _raise_if_exists(tx, who, domain, command.name)
+        refuse_beyond_limit(tx, who)
         slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
         new = NewIdentity(
             who.account_id,
@@ -72,7 +74,7 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, command.name)
-        change = _changed(tx, world, identity, want, own, setting_id, now)
+        change = _changed(tx, world, who, identity, want, own, setting_id, now)
         if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
             return identity
         return _apply(tx, world, change, now)
@@ -85,6 +87,7 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
 def _changed(
     tx: Tx,
     world: World,
+    who: Principal,
     identity: Identity,
     want: Wanted,
     own: SealedKey | None,
@@ -92,7 +95,6 @@ def _changed(
     now: datetime,
 ) -> Change:
     """What the settings that were asked for make of an identity, the customer's key stored if it is used."""
-    who = Principal(identity.account_id, identity.region, "")
     match want:
         case WantEasy():
             return settings.with_easy(identity, want, setting_id, now, world.policy)
@@ -110,7 +112,9 @@ def _changed(
 
 
 def _replica(tx: Tx, who: Principal, name: str, want: WantReplica) -> Replica:
-    return Replica(want.region, parent=tx.identities.parent(who.account_id, want.region, name))
+    """The replica as it begins; whoever asks for it needs a permission on the parent."""
+    parent = tx.identities.parent(who.account_id, want.region, name)
+    return Replica(want.region, not permits(who.permissions, REPLICATE, name), parent)
 
 
 async def put_dkim_attributes(

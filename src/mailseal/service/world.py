@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from mailseal.core.access import AccessKey
+from mailseal.core.access import AccessKey, Account
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
 from mailseal.core.identity import Event, Identity, Parent
 from mailseal.core.keys import KeyPlace
@@ -171,10 +171,18 @@ class AccessKeys(Protocol):
 
     def accounts(self) -> Sequence[str]: ...
 
+    def account(self, account_id: str) -> Account | None: ...
+
+    def set_account(self, account: Account) -> bool:
+        """Whether there is such an account; it has this label and these limits from now on."""
+
+    def identities_held(self, account_id: str, region: str, at_most: int) -> int:
+        """Identities of every kind, counted no further than `at_most`."""
+
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None: ...
 
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
-        """The key without its secret, and the sealed secret."""
+        """The key without its secret but with its account's limits, and the sealed secret."""
 
     def list(self, account_id: str) -> Sequence[AccessKey]: ...
 

@@ -26,6 +26,7 @@ from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
 from mailseal.service import configure, listing, send
+from mailseal.service.admit import permit
 from mailseal.service.world import World
 from mailseal.sesv2 import answers, shapes
 from mailseal.sesv2.jsontext import parse_json
@@ -33,6 +34,8 @@ from mailseal.sesv2.operations import SMALL_BODY, Operation
 
 W = TypeVar("W")
 
+NAMED_LATER = frozenset({Operation.CREATE_EMAIL_IDENTITY, Operation.SEND_EMAIL})
+"""Operations whose identity is known only from the body: the permission is asked for when it is."""
 MUTATING = frozenset(Operation) - {Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}
 
 
@@ -88,6 +91,8 @@ class Asked(Generic[W]):
 async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
     """The body of the answer; raises a Refusal, or whatever fault there was."""
     world, who, now = asked.world, asked.who, asked.now
+    if asked.operation not in NAMED_LATER:
+        permit(who, asked.operation, asked.identity or None)
     match asked.operation:
         case Operation.GET_EMAIL_IDENTITY:
             return answers.identity(await use_cases.get_identity(world, who, asked.identity, now))
@@ -100,6 +105,7 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
         case Operation.CREATE_EMAIL_IDENTITY:
             new = shapes.create_identity(parse_json(asked.body))
             asked.names(new.name)
+            permit(who, asked.operation, new.name)
             return answers.created(await use_cases.create_identity(world, who, new, now))
         case Operation.PUT_DKIM_ATTRIBUTES:
             attributes = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))

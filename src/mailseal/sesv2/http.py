@@ -93,12 +93,13 @@ class SesApi:
         telemetry: Telemetry,
         native: Application,
         use_cases: UseCases[World] = SERVICE,
+        gate: admit.Gate | None = None,
     ) -> None:
         self._world = world
         self._telemetry = telemetry
         self._native = native
         self._use_cases = use_cases
-        self._keys = admit.KnownKeys()
+        self._gate = gate or admit.Gate()
         self._derived = sigv4.DerivedKeys()
         self._room = intake.Room()
         self._replays = Replays()
@@ -179,18 +180,23 @@ class SesApi:
         receive: intake.Receive,
         finished: _Finished,
     ) -> tuple[Principal, intake.Body]:
-        key = await self._keys.find(self._world, claim.access_key_id, finished.at)
+        key = await self._gate.find(self._world, claim.access_key_id)
         length = intake.declared_length(headers)
         aside = intake.check_length(length, found.body_limit, key is not None)
-        if aside == 0:
-            body = intake.EMPTY
-            return admit.admit(key, claim.region, partial(self._proves, claim, target, headers, body)), body
-        await self._room.take(aside)
+        body = intake.EMPTY
+        if aside:
+            await self._room.take(aside)
         try:
-            body = await intake.read_body(receive, aside)
-            who = admit.admit(key, claim.region, partial(self._proves, claim, target, headers, body))
+            if aside:
+                body = await intake.read_body(receive, aside)
+            proves = partial(self._proves, claim, target, headers, body)
+            who = self._gate.admit(key, claim.access_key_id, claim.region, proves)
         finally:
-            self._room.give_back(aside)
+            if aside:
+                self._room.give_back(aside)
+        # SES's rate, too, is for everything but sending.
+        if found.operation is not Operation.SEND_EMAIL:
+            self._gate.within_rate(key, claim.region, finished.at)
         return who, body
 
     def _proves(
