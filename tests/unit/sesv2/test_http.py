@@ -229,7 +229,7 @@ def test_a_client_that_goes_away_gets_no_answer_and_changes_nothing() -> None:
     }
     asyncio.run(rig.api(scope, receive, send))
     assert rig.cases.arrived == []
-    assert rig.api._room._free == intake.UNVERIFIED_BYTES
+    assert rig.api._admission.room._free == intake.UNVERIFIED_BYTES
 
 
 def test_the_same_call_made_again_gets_the_same_answer_and_runs_once() -> None:
