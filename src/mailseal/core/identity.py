@@ -13,7 +13,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from mailseal.core import rotation
-from mailseal.core.commands import Tag
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Proof, started
 from mailseal.core.observations import SoaRecord
@@ -97,7 +96,6 @@ class Identity:
     downgraded_at: datetime | None = None
     last_key_at: datetime | None = None
     new_key_wanted: bool = False
-    tags: tuple[Tag, ...] = ()
     replica_regions: tuple[str, ...] = ()
     """Regions in which a live setting borrows this identity's keys; read with every load, never stored."""
     version: int = 0

@@ -22,6 +22,7 @@ from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_d
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
 from mailseal.service.admit import refuse_beyond_limit
+from mailseal.service.beside import check_new_attributes, forget_neighbours, save_new_attributes
 from mailseal.service.due import due_times
 from mailseal.service.ownkeys import sealed_own_key
 from mailseal.service.stock import take_key, write_with_keys
@@ -35,7 +36,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
     if is_address(command.name):
         raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
     domain = parse_domain(command.name)
-    await _refuse_existing(world, who, domain, command.name)
+    await _refuse_early(world, who, domain, command)
     want = settings.wanted_at_creation(command)
     own = await _own_key(world, who, domain, want, now)
     setting_id = world.new_id()
@@ -43,6 +44,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
 
     def unit(tx: Tx) -> Identity:
         _raise_if_exists(tx, who, domain, command.name)
+        check_new_attributes(tx, who, command)
         refuse_beyond_limit(tx, who)
         slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
         new = NewIdentity(
@@ -55,6 +57,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
             replica=_replica(tx, who, domain, want) if isinstance(want, WantReplica) else None,
         )
         change = settings.created(new, want, now, world.policy)
+        save_new_attributes(tx, who, command)
         return _apply(tx, world, change, now, refusal=AlreadyExists(_exists(command.name)))
 
     identity = await write_with_keys(world, unit, now)
@@ -174,6 +177,7 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
         slots = rotation.with_domain_gone(identity.slots, now, world.policy)
         if not tx.identities.delete(replace(identity, slots=slots)):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
+        forget_neighbours(tx, who, name)
         due = rotation.next_due_at(slots, rotation.Wish(None), now)
         tx.slots.save(identity.account_id, identity.region, identity.name, slots, due)
         told = (Event("deleted", "identity deleted; keys that signed stay published"),)
@@ -237,8 +241,14 @@ def _raise_if_exists(tx: Tx, who: Principal, domain: str, name: str) -> None:
         raise AlreadyExists(_exists(name))
 
 
-async def _refuse_existing(world: World, who: Principal, domain: str, name: str) -> None:
-    await world.store.read(lambda tx: _raise_if_exists(tx, who, domain, name))
+async def _refuse_early(world: World, who: Principal, domain: str, command: CreateIdentity) -> None:
+    """What the unit would refuse, refused before anything is made for it."""
+
+    def unit(tx: Tx) -> None:
+        _raise_if_exists(tx, who, domain, command.name)
+        check_new_attributes(tx, who, command)
+
+    await world.store.read(unit)
 
 
 def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:

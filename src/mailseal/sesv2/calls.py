@@ -25,8 +25,9 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
-from mailseal.service import configure, listing, send
+from mailseal.service import attributes, configure, listing, send
 from mailseal.service.admit import permit
+from mailseal.service.attributes import Described
 from mailseal.service.world import World
 from mailseal.sesv2 import answers, shapes
 from mailseal.sesv2.jsontext import parse_json
@@ -55,7 +56,7 @@ class UseCases(Generic[W]):
     create_identity: Callable[[W, Principal, CreateIdentity, datetime], Awaitable[Identity]]
     put_dkim_signing: Callable[[W, Principal, PutDkimSigning, datetime], Awaitable[Identity]]
     put_dkim_attributes: Callable[[W, Principal, PutDkimAttributes, datetime], Awaitable[None]]
-    get_identity: Callable[[W, Principal, str, datetime], Awaitable[Identity]]
+    describe_identity: Callable[[W, Principal, str, datetime], Awaitable[Described]]
     list_identities: Callable[[W, Principal, ListIdentities, datetime], Awaitable[Page]]
     delete_identity: Callable[[W, Principal, str, datetime], Awaitable[None]]
     send_email: Callable[[W, Principal, SendEmail, datetime], Awaitable[str]]
@@ -65,7 +66,7 @@ SERVICE: UseCases[World] = UseCases(
     create_identity=configure.create_identity,
     put_dkim_signing=configure.put_dkim_signing,
     put_dkim_attributes=configure.put_dkim_attributes,
-    get_identity=configure.get_identity,
+    describe_identity=attributes.describe_identity,
     list_identities=listing.list_identities,
     delete_identity=configure.delete_identity,
     send_email=send.send_email,
@@ -95,7 +96,8 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
         permit(who, asked.operation, asked.identity or None)
     match asked.operation:
         case Operation.GET_EMAIL_IDENTITY:
-            return answers.identity(await use_cases.get_identity(world, who, asked.identity, now))
+            found = await use_cases.describe_identity(world, who, asked.identity, now)
+            return answers.identity(found.identity, found.beside)
         case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
             signing = shapes.put_dkim_signing(asked.identity, parse_json(asked.body))
             return answers.dkim_signing_put(await use_cases.put_dkim_signing(world, who, signing, now))
@@ -108,16 +110,16 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
             permit(who, asked.operation, new.name)
             return answers.created(await use_cases.create_identity(world, who, new, now))
         case Operation.PUT_DKIM_ATTRIBUTES:
-            attributes = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))
-            await use_cases.put_dkim_attributes(world, who, attributes, now)
+            switch = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))
+            await use_cases.put_dkim_attributes(world, who, switch, now)
             return answers.NOTHING
         case Operation.DELETE_EMAIL_IDENTITY:
             await use_cases.delete_identity(world, who, asked.identity, now)
             return answers.NOTHING
         case Operation.LIST_EMAIL_IDENTITIES:
             wanted = _listing(asked)
-            found = await use_cases.list_identities(world, who, wanted, now)
-            return answers.page(found.items, found.next_token)
+            page = await use_cases.list_identities(world, who, wanted, now)
+            return answers.page(page.items, page.next_token)
 
 
 async def _email(body: bytes) -> SendEmail:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from mailseal.core import errors as core
+from mailseal.core.attributes import Neighbours
+from mailseal.service.attributes import Described
 from mailseal.sesv2 import intake
 from mailseal.sesv2.errors import wire_error
 from mailseal.sesv2.operations import SMALL_BODY
@@ -66,11 +68,11 @@ def test_the_use_case_gets_the_worlds_time_and_the_signature_the_real_one() -> N
     rig = rig_with_identity()
     seen: list[Any] = []
 
-    async def get_identity(world: Any, who: Any, name: str, now: Any) -> Any:
+    async def describe_identity(world: Any, who: Any, name: str, now: Any) -> Any:
         seen.append((who.account_id, now))
-        return easy()
+        return Described(easy(), Neighbours())
 
-    rig.api._use_cases = replace(rig.api._use_cases, get_identity=get_identity)
+    rig.api._use_cases = replace(rig.api._use_cases, describe_identity=describe_identity)
     assert rig.ask(signed("GET", NAME)).status == 200
     assert seen == [("1" * 12, MADE_AT)]
 
