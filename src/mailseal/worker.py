@@ -24,7 +24,8 @@ PUBLISH_APART_S = 0.02
 LOOK_AGAIN_S = 30.0
 """Whatever happened to a wake-up call, the database is asked this often."""
 STOCK_LOOK_S = 2.0
-HOUR_S = 3600.0
+FORGET_EVERY_S = 60.0
+FORGET_AT_ONCE = 500
 _BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 _ROUNDS_AT_MOST = 64
 
@@ -162,8 +163,12 @@ class Worker:
         self._telemetry.count("mailseal_keys_made_total", bits=str(bits))
 
     async def _forget_answers(self) -> None:
-        await asyncio.sleep(HOUR_S)
-        await self._world.store.write(lambda tx: tx.answers.forget_before(self._world.clock.real_now()))
+        """Drops the answers to calls whose time is over, some at a time, so that nobody waits long for it."""
+        await asyncio.sleep(FORGET_EVERY_S)
+        while await self._world.store.write(
+            lambda tx: tx.answers.forget_before(self._world.clock.real_now(), FORGET_AT_ONCE)
+        ):
+            pass
 
 
 async def _rung(bell: asyncio.Event, at_most: float) -> None:

@@ -206,13 +206,22 @@ class Installation(Protocol):
 class Answers(Protocol):
     """Answers to mutating calls, so that the same call made again gets the same answer."""
 
-    def load(self, access_key_id: str, invocation_id: str, payload_hash: str) -> bytes | None: ...
+    def load(
+        self, access_key_id: str, invocation_id: str, request_hash: str, now: datetime
+    ) -> bytes | None: ...
 
     def save(
-        self, access_key_id: str, invocation_id: str, payload_hash: str, answer: bytes, until: datetime
-    ) -> None: ...
+        self,
+        access_key_id: str,
+        invocation_id: str,
+        request_hash: str,
+        answer: bytes,
+        now: datetime,
+        until: datetime,
+    ) -> bool:
+        """Whether the answer is kept; False where the call has one that counts at `now`."""
 
-    def forget_before(self, now: datetime) -> int: ...
+    def forget_before(self, now: datetime, at_most: int) -> int: ...
 
 
 class AttributeRows(Protocol):

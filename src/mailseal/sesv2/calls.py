@@ -38,6 +38,8 @@ W = TypeVar("W")
 NAMED_LATER = frozenset({Operation.CREATE_EMAIL_IDENTITY, Operation.SEND_EMAIL})
 """Operations whose identity is known only from the body: the permission is asked for when it is."""
 MUTATING = frozenset(Operation) - {Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}
+UNSTORED = frozenset({Operation.SEND_EMAIL})
+"""Mutating operations that change nothing in the database, so that no transaction could hold their answer."""
 
 
 class Page(Protocol):
@@ -120,6 +122,20 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
             wanted = _listing(asked)
             page = await use_cases.list_identities(world, who, wanted, now)
             return answers.page(page.items, page.next_token)
+
+
+def answer_of(operation: Operation, result: object) -> bytes | None:
+    """The body that a unit's result makes, None where that is not the operation's result.
+
+    It has to be the body that `perform` gives, for it is what the same call made again gets.
+    """
+    match operation:
+        case Operation.CREATE_EMAIL_IDENTITY:
+            return answers.created(result) if isinstance(result, Identity) else None
+        case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
+            return answers.dkim_signing_put(result) if isinstance(result, Identity) else None
+        case _:
+            return answers.NOTHING if result is None else None
 
 
 async def _email(body: bytes) -> SendEmail:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from mailseal.core.access import Principal
 from mailseal.core.errors import Refusal
+from mailseal.service.once import CallId, OnceStore, call_id
 from mailseal.service.world import World
 from mailseal.sesv2 import intake, sigv4
 from mailseal.sesv2.admission import Admission, Arrived, new_request_id
-from mailseal.sesv2.calls import MUTATING, SERVICE, Asked, UseCases, perform
+from mailseal.sesv2.calls import MUTATING, SERVICE, UNSTORED, Asked, UseCases, answer_of, perform
 from mailseal.sesv2.errors import WireError, wire_error, wire_fault
 from mailseal.sesv2.operations import Operation, route
 from mailseal.sesv2.replays import Replays
@@ -163,12 +164,22 @@ class SesApi:
             body.content,
             finished.names,
         )
-        work = partial(perform, self._use_cases, asked)
         invocation = arrived.invocation_id()
-        if invocation and found.operation in MUTATING:
-            call = (who.access_key_id, invocation, target.method, target.raw_path, body.sha256)
-            return await self._replays.answer(call, finished.at, work)
-        return await work()
+        if not invocation or found.operation not in MUTATING:
+            return await perform(self._use_cases, asked)
+        call = call_id(who.access_key_id, invocation, target.method, target.raw_path, body.sha256)
+        return await self._once(call, asked, finished.at)
+
+    async def _once(self, call: CallId, asked: Asked[World], at: datetime) -> bytes:
+        """The answer of a call that may have been made before."""
+        if asked.operation in UNSTORED:
+            return await self._replays.remembered(call, at, partial(perform, self._use_cases, asked))
+
+        async def work(store: OnceStore) -> bytes:
+            return await perform(self._use_cases, replace(asked, world=replace(asked.world, store=store)))
+
+        told = partial(answer_of, asked.operation)
+        return await self._replays.stored(self._world.store, call, at, told, work)
 
 
 def _is_query(scope: Scope) -> bool:

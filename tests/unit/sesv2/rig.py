@@ -74,11 +74,23 @@ class World:
         }
         keys = SimpleNamespace(load=lambda name: (known[name], SECRET.encode()) if name in known else None)
 
+        kept: dict[Any, bytes] = {}
+
+        def save(*told: Any) -> bool:
+            kept[told[:3]] = told[3]
+            return True
+
+        answers = SimpleNamespace(load=lambda *call: kept.get(call[:3]), save=save)
+        tx = SimpleNamespace(access_keys=keys, answers=answers)
+
         async def read(unit: Any) -> Any:
             self.reads += 1
-            return unit(SimpleNamespace(access_keys=keys))
+            return unit(tx)
 
-        self.store = SimpleNamespace(read=read)
+        async def write(unit: Any) -> Any:
+            return unit(tx)
+
+        self.store = SimpleNamespace(read=read, write=write)
         self.keyring = SimpleNamespace(open_secret=lambda name, sealed: sealed)
         self.clock = SimpleNamespace(now=lambda: MADE_AT, real_now=lambda: self.real)
 
