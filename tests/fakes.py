@@ -30,7 +30,7 @@ from mailseal.core.observations import (
 from mailseal.core.policy import Policy
 from mailseal.dkim.keys import PrivateKey, generate_private_key
 from mailseal.sealing import Keyring, master_key_of
-from mailseal.service.world import World
+from mailseal.service.world import Links, World
 from mailseal.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
@@ -192,6 +192,7 @@ def fake_world(store: SqliteStore, **parts: Any) -> World:
         policy=Policy(),
         hosted_zone=HOSTED_ZONE,
         mail_from_hosts=MailFromHosts("feedback.mx.example.net", "spf.mx.example.net"),
+        links=Links("http://127.0.0.1:8080", "no-reply@mx.example.net", "000000000001"),
         regions=("us-east-1", "eu-west-1"),
         token_secret=b"the tests' installation secret..",
         stock_target={2048: 2, 1024: 1},

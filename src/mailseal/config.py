@@ -109,6 +109,7 @@ class ApiConfig:
     )
     certificate: str = _key("", "PEM file with the certificate chain of the API; empty: no TLS")
     certificate_key: str = _key("", "PEM file with the private key of that certificate")
+    public_url: str = _key("", "URL at which people reach the API's links; empty: that of its first address")
     regions: tuple[str, ...] = _key(("us-east-1",), "regions that are served; the first is the default")
     control: str = _key("", "path of the control socket; empty: control.sock beside the database")
     metrics: str = _key("", "loopback address on which /metrics is served; empty: nowhere")
@@ -132,10 +133,22 @@ class MailFromConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SendingConfig:
+    """Mail that Mailseal itself sends."""
+
+    verification_from: str = _key(
+        "", "sender of the mails that prove an address; empty: no-reply@ and the hosted zone"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SesConfig:
     """Where SES itself is reproduced although we do better."""
 
     strict_ses_signing_gap: bool = _key(False, "true: as SES, unsigned while a new setting is PENDING")
+    strict_ses_duplicate_signatures: bool = _key(
+        False, "true: as SES, refuses a raw message with two DKIM-Signature fields"
+    )
     lenient_private_key: bool = _key(False, "true: as SES, takes any key unread")
     same_length_is_noop: bool = _key(False, "true: repeating the key length is no error")
 
@@ -152,6 +165,7 @@ class Config:
     api: ApiConfig = field(default_factory=ApiConfig)
     nexthop: NextHopConfig = field(default_factory=NextHopConfig)
     mail_from: MailFromConfig = field(default_factory=MailFromConfig)
+    sending: SendingConfig = field(default_factory=SendingConfig)
     ses: SesConfig = field(default_factory=SesConfig)
 
 

@@ -13,12 +13,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
-from mailseal.service import mailfrom, publish, rotate, stock, verify
+from mailseal.service import linking, mailfrom, publish, rotate, stock, verify
 from mailseal.service.world import DueCheck, Tx, World
 from mailseal.telemetry import Telemetry
 
 CHECKS_AT_ONCE = 128
+MAILS_AT_ONCE = 8
+"""Mails that prove addresses: few, because a next hop that does not answer holds each for a while."""
 PUBLISH_APART_S = 0.02
 """A change is numbered at once, and the next serial follows this much later at the earliest."""
 LOOK_AGAIN_S = 30.0
@@ -47,6 +50,7 @@ class Worker:
         self._telemetry = telemetry
         self._pace = pace
         self._checks: set[asyncio.Task[None]] = set()
+        self._mails: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -58,7 +62,7 @@ class Worker:
 
     async def close(self) -> None:
         """Ends the loops and the checks that are on their way; their leases run out by themselves."""
-        tasks = [*self._loops, *self._checks]
+        tasks = [*self._loops, *self._checks, *self._mails]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -69,10 +73,11 @@ class Worker:
         for _ in range(_ROUNDS_AT_MOST):
             await self._publish_all()
             await self._claim()
+            await self._claim_addresses()
             await rotate.tick(self._world)
             await self._publish_all()
-            if self._checks:
-                await asyncio.wait(self._checks)
+            if self._checks | self._mails:
+                await asyncio.wait(self._checks | self._mails)
             due = await self._next_due_at()
             if due is None or due > self._world.clock.now():
                 return
@@ -101,7 +106,7 @@ class Worker:
     async def _work(self) -> None:
         """One turn: what is due is begun, then it sleeps until something is due or somebody rings."""
         self._bells.worker.clear()
-        begun = await self._claim()
+        begun = await self._claim() + await self._claim_addresses()
         turned = await rotate.tick(self._world)
         if not begun and not turned:
             await _rung(self._bells.worker, await self._pause())
@@ -121,7 +126,9 @@ class Worker:
         """The earliest moment at which there is something to do."""
 
         def unit(tx: Tx) -> datetime | None:
-            moments = (tx.identities.next_due_at(), tx.mail_from.next_due_at())
+            moments = [tx.identities.next_due_at(), tx.mail_from.next_due_at()]
+            if len(self._mails) < MAILS_AT_ONCE:
+                moments.append(tx.addresses.next_due_at())
             return min((moment for moment in moments if moment is not None), default=None)
 
         return await self._world.store.read(unit)
@@ -153,6 +160,21 @@ class Worker:
             if checked.changed:
                 text = f"{checked.before} → {checked.after}"
                 self._telemetry.say("check", identity=checked.name, text=text)
+
+    async def _claim_addresses(self) -> int:
+        """Begins what is due about addresses: mails that were not taken, and links that nobody used."""
+        room = MAILS_AT_ONCE - len(self._mails)
+        due = await linking.claim(self._world, room) if room else ()
+        for one in due:
+            task = asyncio.create_task(self._attend(one))
+            self._mails.add(task)
+            task.add_done_callback(self._mails.discard)
+        return len(due)
+
+    async def _attend(self, address: AddressIdentity) -> None:
+        with self._telemetry.surviving("address"):
+            await linking.attend(self._world, address)
+        self._bells.worker.set()
 
     async def _fill_stock(self) -> None:
         bits = await stock.stock_missing(self._world)

@@ -65,7 +65,8 @@ async def start(config: Config, *, edges: Edges | None = None) -> Running:
 
 async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running:
     sockets = doors.bind_api(config, parts)
-    inside = await open_inside(config, edges, parts)
+    url = doors.api_url(config, sockets[0])
+    inside = await open_inside(config, edges, parts, api_url=url)
     store, world, telemetry = inside.store, inside.world, inside.telemetry
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
@@ -75,7 +76,6 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     worker.start()
     parts.push_async_callback(worker.close)
 
-    url = doors.api_url(config, sockets[0])
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
     await doors.open_metrics(config, telemetry, parts)

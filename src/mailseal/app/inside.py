@@ -19,6 +19,7 @@ from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, open_instal
 from mailseal.app.parts import (
     SystemClock,
     hosted_zone_of,
+    links_of,
     mail_from_hosts_of,
     make_next_hop,
     make_resolver,
@@ -71,9 +72,12 @@ class Inside:
 
 
 async def open_inside(
-    config: Config, edges: Edges, parts: AsyncExitStack, *, holder: str = "mailseal serve"
+    config: Config, edges: Edges, parts: AsyncExitStack, *, api_url: str = "", holder: str = "mailseal serve"
 ) -> Inside:
-    """The installation of a configuration, to be closed by `parts`; raises SetupError or StartRefused."""
+    """The installation of a configuration, to be closed by `parts`; raises SetupError or StartRefused.
+
+    `api_url` is where the API answers, if it does already.
+    """
     zone = hosted_zone_of(config)
     database = database_path(config)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -91,6 +95,8 @@ async def open_inside(
     parts.push_async_callback(key_maker.close)
     bells = Bells()
     policy = policy_of(config)
+    accounts = await store.read(lambda tx: tuple(tx.access_keys.accounts()))
+    account = next(iter(accounts), FIRST_ACCOUNT)
     chance = secrets.SystemRandom()
     world = World(
         store=store,
@@ -102,6 +108,7 @@ async def open_inside(
         policy=edges.policy(policy) if edges.policy else policy,
         hosted_zone=zone,
         mail_from_hosts=mail_from_hosts_of(config),
+        links=links_of(config, api_url, account),
         regions=config.api.regions,
         token_secret=derivation,
         stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},
@@ -111,8 +118,7 @@ async def open_inside(
         wake_worker=bells.worker.set,
         lenient_private_key=config.ses.lenient_private_key,
     )
-    accounts = await store.read(lambda tx: tuple(tx.access_keys.accounts()))
-    return Inside(store, world, telemetry, bells, next_hop, next(iter(accounts), FIRST_ACCOUNT), failed)
+    return Inside(store, world, telemetry, bells, next_hop, account, failed)
 
 
 def _open_store(

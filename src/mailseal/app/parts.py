@@ -7,11 +7,13 @@ References: docs/config.md.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mailseal.config import Config, SetupError
+from mailseal.core.addressid import parse_address
 from mailseal.core.errors import BadRequest
 from mailseal.core.mailfrom import MailFromHosts
 from mailseal.core.names import parse_domain
@@ -19,8 +21,11 @@ from mailseal.core.policy import Policy
 from mailseal.core.zone import parse_hosted_zone
 from mailseal.nameserver.zone import Zone, ZoneSettings, ZoneSource
 from mailseal.resolver.asking import DnsResolver
+from mailseal.service.world import Links
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
+
+_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?\Z")
 
 
 class SystemClock:
@@ -45,6 +50,7 @@ def policy_of(config: Config) -> Policy:
         blank_ttl=config.dns.blank_ttl,
         auto_resume=config.verification.auto_resume,
         strict_ses_signing_gap=config.ses.strict_ses_signing_gap,
+        strict_ses_duplicate_signatures=config.ses.strict_ses_duplicate_signatures,
         same_length_is_noop=config.ses.same_length_is_noop,
     )
 
@@ -91,6 +97,25 @@ def addresses_of(config: Config) -> Mapping[str, tuple[str, ...]]:
         key = name.lower().removesuffix(".")
         found[key] = (*found.get(key, ()), shown)
     return found
+
+
+def links_of(config: Config, api_url: str, operator_account: str) -> Links:
+    """Whence the mails that prove addresses come, and where their links lead; raises SetupError."""
+    scheme = "https" if config.api.certificate else "http"
+    at_first = f"{scheme}://{next(iter(config.api.listen), '127.0.0.1:8080')}"
+    url = (config.api.public_url or api_url or at_first).rstrip("/")
+    if not _URL.match(url):
+        raise SetupError(
+            f'[api] public_url = "{url}" is not a URL', do='public_url = "https://mail.example.net"'
+        )
+    sender = config.sending.verification_from
+    if not sender:
+        return Links(url, f"no-reply@{hosted_zone_of(config)}", operator_account)
+    try:
+        return Links(url, str(parse_address(sender)), operator_account)
+    except BadRequest as refusal:
+        what = f'[sending] verification_from = "{sender}" is not an address'
+        raise SetupError(what, do=refusal.hint) from None
 
 
 def make_zone(config: Config, apex: str, source: ZoneSource) -> Zone:

@@ -97,6 +97,20 @@ class TextContent:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """AWS SESv2 Attachment; None is a member that was absent."""
+
+    content: bytes = field(repr=False)
+    file_name: str
+    content_type: str | None = None
+    inline: bool = False
+    content_id: str | None = None
+    description: str | None = None
+    encoding: str | None = None
+    """AWS SESv2 AttachmentContentTransferEncoding."""
+
+
+@dataclass(frozen=True, slots=True)
 class SimpleMessage:
     """AWS SESv2 Message: what Mailseal composes into RFC 5322 bytes."""
 
@@ -104,6 +118,7 @@ class SimpleMessage:
     text: TextContent | None = None
     html: TextContent | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +132,5 @@ class SendEmail:
     reply_to: tuple[str, ...] = ()
     feedback_to: str | None = None
     configuration_set: str | None = None
+    from_arn: str | None = None
+    feedback_arn: str | None = None

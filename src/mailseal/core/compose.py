@@ -2,7 +2,7 @@
 
 Rule: date, message id and boundary come from outside; no text of the caller's begins a header field, and the
 finished header is counted to prove it.
-References: RFC 5322 §3.6, RFC 2045 §3, RFC 2046 §5.1.4, RFC 2047 §5, AWS SESv2 Message, AWS SESv2 RawMessage.
+References: RFC 5322 §3.6, RFC 2047 §5, RFC 5321 §4.4, AWS SESv2 Message, AWS SESv2 RawMessage.
 """
 
 from __future__ import annotations
@@ -11,16 +11,9 @@ import re
 from collections.abc import Sequence
 
 from mailseal.core.addresses import Mailbox, parse_mailbox_list, quoted_string
-from mailseal.core.commands import Recipients, SimpleMessage, TextContent
-from mailseal.core.encoding import (
-    check_header_text,
-    encode_body,
-    encode_text,
-    encoded_words,
-    folded,
-    header_field,
-    known_charset,
-)
+from mailseal.core.commands import Recipients, SimpleMessage
+from mailseal.core.encoding import check_header_text, encoded_words, folded, header_field, known_charset
+from mailseal.core.mimeparts import message_part
 from mailseal.dkim.message import MessageRefused, parse_message, with_final_crlf
 
 _OURS = frozenset(
@@ -28,6 +21,7 @@ _OURS = frozenset(
         "from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version", "return-path",
     )
 )  # fmt: skip
+_NEVER_SENT = frozenset((b"bcc", b"resent-bcc", b"return-path"))
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,126}\Z")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
 
@@ -44,7 +38,7 @@ def compose_simple(
 ) -> bytes:
     """The message, 7-bit and ending in CRLF; raises MessageRefused or AddressRefused.
 
-    Bcc stays out of it. Attachments will be further parts beside the body, under a boundary of their own.
+    Bcc stays out of it.
     """
     fields = [
         _address_field("From", (from_address,)),
@@ -57,33 +51,41 @@ def compose_simple(
         *[_custom_field(name, value) for name, value in content.headers],
         b"MIME-Version: 1.0\r\n",
     ]
-    part_fields, body = _body(content, boundary)
-    fields = [each for each in (*fields, *part_fields) if each]
-    raw = b"".join(fields) + b"\r\n" + body
+    part = message_part(content, boundary)
+    fields = [each for each in (*fields, *part.fields) if each]
+    raw = b"".join((*fields, b"\r\n", part.body))
     if len(parse_message(raw).fields) != len(fields):
         raise MessageRefused("header_injection", "A header value would begin another header field.")
     return raw
 
 
-def complete_raw(raw: bytes, *, date: str, message_id: str) -> bytes:
-    """The caller's message with what submission owes it: Date, Message-ID and, beside a Content-Type,
-    MIME-Version where they are missing, no Bcc, a last line that ends. Raises MessageRefused.
+def complete_raw(raw: bytes, *, date: str, message_id: str, from_address: str | None = None) -> bytes:
+    """The caller's message with what submission owes it: Date, Message-ID, From where one was named beside it
+    and, beside a Content-Type, MIME-Version where they are missing, a last line that ends, and nothing that
+    was meant for us alone. Raises MessageRefused, AddressRefused.
 
     Line ends are taken as `with_crlf` takes them. Octets above 127 in the body stay as they are.
     """
     message = parse_message(with_crlf(raw))
     present = {field.name.lower() for field in message.fields}
     added = []
+    if b"from" not in present and from_address:
+        added.append(_address_field("From", (from_address,)))
     if b"date" not in present:
         added.append(header_field("Date", date))
     if b"message-id" not in present:
         added.append(header_field("Message-ID", message_id))
     if b"content-type" in present and b"mime-version" not in present:
         added.append(b"MIME-Version: 1.0\r\n")
-    if not added and b"bcc" not in present:
+    if not added and not any(_is_for_us(name) for name in present):
         return message.raw
-    kept = [field.raw for field in message.fields if field.name.lower() != b"bcc"]
+    kept = [field.raw for field in message.fields if not _is_for_us(field.name.lower())]
     return b"".join((*kept, *added, b"\r\n", message.body))
+
+
+def _is_for_us(name: bytes) -> bool:
+    """Whether a field speaks to whoever sends the message, and to no recipient."""
+    return name in _NEVER_SENT or name.startswith(b"x-ses-")
 
 
 def with_crlf(raw: bytes) -> bytes:
@@ -141,32 +143,3 @@ def _custom_field(name: str, value: str) -> bytes:
     if name.lower() in _OURS or name.lower().startswith("content-"):
         raise MessageRefused("header_reserved", f"The header field {name} is set by SendEmail's own members.")
     return header_field(name, value)
-
-
-def _body(content: SimpleMessage, boundary: str) -> tuple[list[bytes], bytes]:
-    """The header fields that describe the body, and the body: one part, or both as alternatives."""
-    parts = []
-    if content.text is not None:
-        parts.append(_part("plain", content.text, boundary))
-    if content.html is not None:
-        parts.append(_part("html", content.html, boundary))
-    if not parts:
-        raise MessageRefused("no_body", "The message has neither a Text nor an Html body.")
-    if len(parts) == 1:
-        return parts[0]
-    mark = boundary.encode("ascii")
-    described = header_field("Content-Type", f'multipart/alternative; boundary="{boundary}"')
-    body = b""
-    for fields, text in parts:
-        body += b"--%b\r\n%b\r\n%b\r\n" % (mark, b"".join(fields), text)
-    return [described], body + b"--%b--\r\n" % mark
-
-
-def _part(subtype: str, text: TextContent, boundary: str) -> tuple[list[bytes], bytes]:
-    octets = encode_text(text.data, text.charset, "The body")
-    encoding, body = encode_body(octets, avoid=boundary.encode("ascii"))
-    fields = [
-        header_field("Content-Type", f"text/{subtype}; charset={text.charset}"),
-        header_field("Content-Transfer-Encoding", encoding),
-    ]
-    return fields, body

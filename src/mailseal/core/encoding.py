@@ -121,6 +121,28 @@ def encode_body(octets: bytes, *, avoid: bytes) -> tuple[str, bytes]:
     return "base64", base64_lines(octets)
 
 
+def encode_octets(octets: bytes, wanted: str, *, avoid: bytes) -> tuple[str, bytes]:
+    """The Content-Transfer-Encoding and the encoded octets of an attachment, which come out as they went in.
+
+    `wanted` is an AWS SESv2 AttachmentContentTransferEncoding; what cannot go as SEVEN_BIT goes as base64.
+    """
+    if wanted == "QUOTED_PRINTABLE":
+        return "quoted-printable", quoted_printable(octets)
+    if wanted == "SEVEN_BIT" and _travels_as_it_is(octets) and avoid not in octets:
+        return "7bit", octets
+    return "base64", base64_lines(octets)
+
+
+def _travels_as_it_is(octets: bytes) -> bool:
+    """Whether the octets are lines of ASCII that no program on the way has a reason to touch."""
+    lines = octets.split(b"\r\n")
+    return (
+        _NOT_7BIT.search(octets) is None
+        and _FRAGILE_LINE.search(octets) is None
+        and not any(b"\r" in line or b"\n" in line or len(line) > 998 for line in lines)
+    )
+
+
 def base64_lines(octets: bytes) -> bytes:
     """Base64 in lines of 76 characters, each ending in CRLF (RFC 2045 §6.8)."""
     return base64.encodebytes(octets).replace(b"\n", b"\r\n")

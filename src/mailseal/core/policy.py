@@ -28,4 +28,5 @@ class Policy:
     default_bits: int = 2048
     auto_resume: bool = False
     strict_ses_signing_gap: bool = False
+    strict_ses_duplicate_signatures: bool = False
     same_length_is_noop: bool = False

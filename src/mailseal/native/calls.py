@@ -7,6 +7,7 @@ References: docs/glossary.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ import msgspec
 
 from mailseal import __version__
 from mailseal.core.access import Principal
+from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
 from mailseal.core.commands import (
     CreateIdentity,
@@ -26,9 +28,10 @@ from mailseal.core.commands import (
 )
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
+from mailseal.core.names import is_address
 from mailseal.native import objects
 from mailseal.native.objects import Members
-from mailseal.service import attributes, configure, listing, mailfrom, rotate, verify
+from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
 from mailseal.service.beside import neighbours
 from mailseal.service.world import StoredEvent, Tx, World
@@ -92,17 +95,17 @@ async def create_identity(call: Call) -> Members:
     new = _parsed(call.body, NewIdentity)
     permit(call.who, "CreateEmailIdentity", new.identity)
     command = CreateIdentity(new.identity, dkim=_wish(new.dkim) if new.dkim else None)
-    return await _shown(call, await configure.create_identity(call.world, call.who, command, call.now))
+    return await _shown(call, await identities.create_identity(call.world, call.who, command, call.now))
 
 
 async def get_identity(call: Call) -> Members:
     """All there is to say about one identity."""
-    return await _shown(call, await _identity(call))
+    return await _shown(call, await identities.get_identity(call.world, call.who, call.name, call.now))
 
 
 async def delete_identity(call: Call) -> Members:
     """Nothing but the name of what is gone."""
-    await configure.delete_identity(call.world, call.who, call.name, call.now)
+    await identities.delete_identity(call.world, call.who, call.name, call.now)
     return {"identity": call.name, "deleted": True}
 
 
@@ -115,7 +118,7 @@ async def put_settings(call: Call) -> Members:
         await configure.put_dkim_signing(call.world, call.who, command, call.now)
     if wanted.signing_enabled is not None:
         switch = PutDkimAttributes(call.name, wanted.signing_enabled)
-        await configure.put_dkim_attributes(call.world, call.who, switch, call.now)
+        await identities.put_dkim_attributes(call.world, call.who, switch, call.now)
     return await get_identity(call)
 
 
@@ -128,6 +131,7 @@ async def get_records(call: Call) -> Members:
 
 async def check_identity(call: Call) -> Members:
     """What a check at this moment found."""
+    await _identity(call)
     await verify.check_now(call.world, call.who, call.name, call.now)
     await mailfrom.check_now(call.world, call.who, call.name)
     return await get_evidence(call)
@@ -153,13 +157,13 @@ async def rotate_identity(call: Call) -> Members:
 
 async def retry_identity(call: Call) -> Members:
     """The identity with the search for its records begun again."""
-    return await _shown(call, await configure.restart_search(call.world, call.who, call.name, call.now))
+    return await _shown(call, await identities.restart_search(call.world, call.who, call.name, call.now))
 
 
 async def installation(call: Call) -> Members:
     """How this installation stands."""
     world = call.world
-    counted = await world.store.read(lambda tx: dict(tx.identities.count_by_status()))
+    counted = await world.store.read(_counted)
     levels = await world.store.read(lambda tx: dict(tx.keys.stock_levels()))
     return {
         "version": __version__,
@@ -206,24 +210,40 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 """What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity asks by itself."""
 
 
+def _counted(tx: Tx) -> dict[str, int]:
+    """How many identities have each status, domains and addresses together."""
+    counted = Counter(tx.identities.count_by_status())
+    counted.update(tx.addresses.count_by_status())
+    return dict(counted)
+
+
 async def _identity(call: Call) -> Identity:
+    """The domain that a call is about; raises BadRequest for an address, which has no records."""
+    if is_address(call.name):
+        raise BadRequest(
+            f"{call.name} is an address and has no records: the link in a mail proves it.",
+            hint="Its domain has records, if it is an identity.",
+        )
     return await configure.get_identity(call.world, call.who, call.name, call.now)
 
 
 async def _described(call: Call) -> tuple[Identity, Neighbours]:
-    described = await attributes.describe_identity(call.world, call.who, call.name, call.now)
-    return described.identity, described.beside
+    found = await _identity(call)
+    return found, await call.world.store.read(lambda tx: neighbours(tx, call.who, found.name))
 
 
-async def _shown(call: Call, found: Identity) -> Members:
+async def _shown(call: Call, found: identities.Either) -> Members:
     """The identity's object with its newest events, all of them where `events=all` was asked for."""
     limit = EVENTS_AT_MOST if call.query.get("events") == "all" else EVENTS_SHOWN
 
     def unit(tx: Tx) -> tuple[Neighbours, tuple[StoredEvent, ...]]:
-        events = tx.events.list(found.account_id, found.region, found.name, limit)
-        return neighbours(tx, call.who, found.name), tuple(events)
+        events = tx.events.list(place.account_id, place.region, place.name, limit)
+        return neighbours(tx, call.who, place.name), tuple(events)
 
+    place = found.address if isinstance(found, AddressStanding) else found
     beside, events = await call.world.store.read(unit)
+    if isinstance(found, AddressStanding):
+        return objects.address(found, beside, events, call.now)
     return objects.identity(found, beside, events, call.now, call.world.policy)
 
 

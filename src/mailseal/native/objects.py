@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
 from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Replica, Setting, verification
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
@@ -48,6 +49,7 @@ def identity(
     proof = found.newest.proof
     looking = next_check_at(proof, proof.last_checked_at or now, policy, 0.0)
     return _place(found) | {
+        "kind": "DOMAIN",
         "created_at": rfc3339(found.created_at),
         "dkim_status": proof.status,
         "verification_status": standing.status,
@@ -65,6 +67,38 @@ def identity(
         "error_type": standing.error_type,
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],
+        **_beside(beside, events, now),
+    }
+
+
+def address(
+    found: AddressStanding, beside: Neighbours, events: Sequence[StoredEvent], now: datetime
+) -> Members:
+    """All there is to say about an identity of an address."""
+    asked = found.address
+    waiting = asked.status is DkimStatus.PENDING
+    return {
+        "identity": asked.name,
+        "account": asked.account_id,
+        "region": asked.region,
+        "kind": "EMAIL_ADDRESS",
+        "created_at": rfc3339(asked.created_at),
+        "verification_status": asked.status,
+        "may_send": asked.is_proven,
+        "proven_at": rfc3339(asked.proven_at),
+        "link_asked_at": rfc3339(asked.link_at),
+        "link_ends_at": rfc3339(asked.link_ends_at) if waiting else None,
+        "mail_due_at": rfc3339(asked.mail_due_at),
+        "mails_tried": asked.mails_tried,
+        "domain": None if found.domain is None else found.domain.name,
+        "signing_enabled": found.signing_enabled,
+        "signing_override": found.signing_override,
+        **_beside(beside, events, now),
+    }
+
+
+def _beside(beside: Neighbours, events: Sequence[StoredEvent], now: datetime) -> Members:
+    return {
         "tags": [{"key": tag.key, "value": tag.value} for tag in beside.attributes.tags],
         "configuration_set": beside.attributes.configuration_set,
         "feedback_forwarding": beside.attributes.feedback_forwarding,

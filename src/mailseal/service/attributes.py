@@ -14,12 +14,15 @@ from datetime import datetime
 
 from mailseal.core import policies, tagging
 from mailseal.core.access import Principal
+from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Attributes, Neighbours, PutConfigurationSet, PutFeedback
 from mailseal.core.commands import Tag
 from mailseal.core.errors import BadRequest, NotFound
 from mailseal.core.identity import Identity
+from mailseal.core.names import is_address
 from mailseal.core.policies import PutPolicy
 from mailseal.core.tagging import Resource, Taggable, TagResource, UntagResource
+from mailseal.service.addresses import load_address, standing_of
 from mailseal.service.beside import neighbours, place, require_identity, require_set
 from mailseal.service.configure import load_identity
 from mailseal.service.world import Tx, World
@@ -29,7 +32,7 @@ from mailseal.service.world import Tx, World
 class Described:
     """An identity with everything that stands beside it, of one moment."""
 
-    identity: Identity
+    identity: Identity | AddressStanding
     beside: Neighbours
 
 
@@ -37,8 +40,12 @@ async def describe_identity(world: World, who: Principal, name: str, now: dateti
     """The identity and what stands beside it; raises NotFound."""
 
     def unit(tx: Tx) -> Described:
-        identity = load_identity(tx, who, name.lower(), name)
-        return Described(identity, neighbours(tx, who, name))
+        found: Identity | AddressStanding
+        if is_address(name):
+            found = standing_of(tx, load_address(tx, who, name))
+        else:
+            found = load_identity(tx, who, name.lower(), name)
+        return Described(found, neighbours(tx, who, name))
 
     return await world.store.read(unit)
 

@@ -54,7 +54,8 @@ def forget_neighbours(tx: Tx, who: Principal, name: str) -> None:
 
 def require_identity(tx: Tx, who: Principal, name: str, refusal: Refusal) -> None:
     """Raises `refusal` unless there is an identity of that name, of whatever kind."""
-    if tx.identities.load(*place(who, name)) is None:
+    at = place(who, name)
+    if tx.identities.load(*at) is None and tx.addresses.load(*at) is None:
         raise refusal
 
 

@@ -178,6 +178,7 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
         if not tx.identities.delete(replace(identity, slots=slots)):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
         forget_neighbours(tx, who, name)
+        tx.addresses.forget_overrides(who.account_id, who.region, domain)
         due = rotation.next_due_at(slots, rotation.Wish(None), now)
         tx.slots.save(identity.account_id, identity.region, identity.name, slots, due)
         told = (Event("deleted", "identity deleted; keys that signed stay published"),)

@@ -15,7 +15,7 @@ from mailseal.core.commands import ListIdentities
 from mailseal.core.errors import BadRequest
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.service import paging
-from mailseal.service.world import IdentityQuery, IdentitySummary, World
+from mailseal.service.world import IdentityQuery, IdentitySummary, Tx, World
 
 _DEFAULT_PAGE = 100
 
@@ -32,8 +32,6 @@ async def list_identities(
     world: World, who: Principal, command: ListIdentities, now: datetime
 ) -> IdentityPage:
     """One page of the account's identities in the order of their names; raises BadRequest for a bad token."""
-    if command.kind not in (None, "DOMAIN"):
-        return IdentityPage((), None)
     limit = command.page_size or _DEFAULT_PAGE
     bound = _bound_to(who, command)
     query = IdentityQuery(
@@ -44,9 +42,16 @@ async def list_identities(
         name_contains=command.name_contains,
         status=DkimStatus(command.status) if command.status else None,
     )
-    rows = await world.store.read(lambda tx: tuple(tx.identities.list(query)))
+    rows = await world.store.read(lambda tx: _rows(tx, query, command.kind))
     more = len(rows) > limit
     return IdentityPage(rows[:limit], paging.sealed(world, bound, rows[limit - 1].name) if more else None)
+
+
+def _rows(tx: Tx, query: IdentityQuery, kind: str | None) -> tuple[IdentitySummary, ...]:
+    """Identities of both kinds in one order, at most as many as were asked for."""
+    domains = tx.identities.list(query) if kind in (None, "DOMAIN") else ()
+    addresses = tx.addresses.list(query) if kind in (None, "EMAIL_ADDRESS") else ()
+    return tuple(sorted((*domains, *addresses), key=lambda row: row.name)[: query.limit])
 
 
 def _bound_to(who: Principal, command: ListIdentities) -> bytes:

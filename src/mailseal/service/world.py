@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from mailseal.core.access import AccessKey, Account
+from mailseal.core.addressid import AddressIdentity
 from mailseal.core.attributes import Attributes
 from mailseal.core.configsets import ConfigurationSet
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
@@ -36,6 +37,7 @@ from mailseal.dkim.keys import PrivateKey
 
 __all__ = [
     "AccessKeys",
+    "Addresses",
     "Answers",
     "AuthorityReport",
     "Clock",
@@ -54,6 +56,7 @@ __all__ = [
     "KeyMaker",
     "Keyring",
     "Keys",
+    "Links",
     "NextHop",
     "NoAnswer",
     "Resolver",
@@ -98,6 +101,37 @@ class Identities(Protocol):
         """The earliest time at which a check or slots are due, leases respected."""
 
     def count_by_status(self) -> Mapping[str, int]: ...
+
+
+class Addresses(Protocol):
+    """Address identities, the links that prove them, and signing switches of single addresses."""
+
+    def load(self, account_id: str, region: str, name: str) -> AddressIdentity | None: ...
+
+    def save(self, address: AddressIdentity) -> None: ...
+
+    def delete(self, account_id: str, region: str, name: str) -> bool: ...
+
+    def list(self, query: IdentityQuery) -> Sequence[IdentitySummary]: ...
+
+    def count_by_status(self) -> Mapping[str, int]: ...
+
+    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[AddressIdentity]: ...
+
+    def next_due_at(self) -> datetime | None: ...
+
+    def hold(self, address: AddressIdentity, lease_until: datetime) -> None: ...
+
+    def add_link(self, token_hash: bytes, address: AddressIdentity) -> None: ...
+
+    def by_link(self, token_hash: bytes, now: datetime) -> AddressIdentity | None: ...
+
+    def override(self, account_id: str, region: str, name: str, enabled: bool | None) -> None:
+        """Says for one address, identity or not, whether it is signed for; None takes that back."""
+
+    def overridden(self, account_id: str, region: str, name: str) -> bool | None: ...
+
+    def forget_overrides(self, account_id: str, region: str, domain: str) -> None: ...
 
 
 class SlotRows(Protocol):
@@ -292,6 +326,8 @@ class Tx(Protocol):
     @property
     def identities(self) -> Identities: ...
     @property
+    def addresses(self) -> Addresses: ...
+    @property
     def slots(self) -> SlotRows: ...
     @property
     def keys(self) -> Keys: ...
@@ -371,6 +407,15 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """How the links that prove addresses reach their readers; `mail_from` is the operator's own address."""
+
+    public_url: str
+    mail_from: str
+    operator_account: str
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """Everything a use case may touch; made in `app.py`, passed to each."""
 
@@ -383,6 +428,7 @@ class World:
     policy: Policy
     hosted_zone: str
     mail_from_hosts: MailFromHosts
+    links: Links
     regions: tuple[str, ...]
     token_secret: bytes = field(repr=False)
     stock_target: Mapping[int, int]

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from mailseal.core.addressid import AddressStanding, address_dkim_attributes, address_verification
 from mailseal.core.attributes import Neighbours
 from mailseal.core.commands import Tag
 from mailseal.core.identity import DkimAttributes, Identity, Verification, dkim_attributes, verification
@@ -23,12 +24,17 @@ from mailseal.core.mailfrom import MxFailure
 from mailseal.core.stored import IdentitySummary
 
 NOTHING = b"{}"
+EMAIL_ADDRESS = "EMAIL_ADDRESS"
 
 _encode = msgspec.json.Encoder().encode
 
 
-def created(identity: Identity) -> bytes:
-    """The body of CreateEmailIdentity, in which SES always says NOT_STARTED; the next Get says PENDING."""
+def created(identity: Identity | AddressStanding) -> bytes:
+    """The body of CreateEmailIdentity: of an address no DKIM, of a domain always NOT_STARTED, as with SES."""
+    if isinstance(identity, AddressStanding):
+        return _encode(
+            {"IdentityType": EMAIL_ADDRESS, "VerifiedForSendingStatus": identity.address.is_proven}
+        )
     attributes = _dkim(dkim_attributes(identity)) | {"Status": DkimStatus.NOT_STARTED}
     return _encode(
         {
@@ -39,15 +45,22 @@ def created(identity: Identity) -> bytes:
     )
 
 
-def identity(found: Identity, beside: Neighbours) -> bytes:
+def identity(found: Identity | AddressStanding, beside: Neighbours) -> bytes:
     """The body of GetEmailIdentity."""
-    standing = verification(found)
+    if isinstance(found, AddressStanding):
+        kind, standing, dkim = (
+            EMAIL_ADDRESS,
+            address_verification(found.address),
+            address_dkim_attributes(found),
+        )
+    else:
+        kind, standing, dkim = "DOMAIN", verification(found), dkim_attributes(found)
     return _encode(
         {
-            "IdentityType": "DOMAIN",
+            "IdentityType": kind,
             "FeedbackForwardingStatus": beside.attributes.feedback_forwarding,
             "VerifiedForSendingStatus": standing.may_send,
-            "DkimAttributes": _dkim(dkim_attributes(found)),
+            "DkimAttributes": _dkim(dkim),
             **besides(beside),
             "VerificationStatus": standing.status,
             "VerificationInfo": _info(standing),
@@ -115,8 +128,9 @@ def _dkim(attributes: DkimAttributes) -> dict[str, Any]:
     members: dict[str, Any] = {
         "SigningEnabled": attributes.signing_enabled,
         "Status": attributes.status,
-        "Tokens": attributes.tokens,
     }
+    if attributes.tokens or attributes.status is not DkimStatus.NOT_STARTED:
+        members["Tokens"] = attributes.tokens
     if attributes.hosted_zone is not None:
         members["SigningHostedZone"] = attributes.hosted_zone
     members["SigningAttributesOrigin"] = attributes.origin

@@ -25,7 +25,7 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
-from mailseal.service import attributes, configure, listing, send
+from mailseal.service import attributes, configure, identities, listing, send
 from mailseal.service.admit import permit
 from mailseal.service.attributes import Described
 from mailseal.service.world import World
@@ -55,7 +55,7 @@ class Page(Protocol):
 class UseCases(Generic[W]):
     """The use cases behind this front end, as `service` has them; W is the world they work in."""
 
-    create_identity: Callable[[W, Principal, CreateIdentity, datetime], Awaitable[Identity]]
+    create_identity: Callable[[W, Principal, CreateIdentity, datetime], Awaitable[identities.Either]]
     put_dkim_signing: Callable[[W, Principal, PutDkimSigning, datetime], Awaitable[Identity]]
     put_dkim_attributes: Callable[[W, Principal, PutDkimAttributes, datetime], Awaitable[None]]
     describe_identity: Callable[[W, Principal, str, datetime], Awaitable[Described]]
@@ -65,12 +65,12 @@ class UseCases(Generic[W]):
 
 
 SERVICE: UseCases[World] = UseCases(
-    create_identity=configure.create_identity,
+    create_identity=identities.create_identity,
     put_dkim_signing=configure.put_dkim_signing,
-    put_dkim_attributes=configure.put_dkim_attributes,
+    put_dkim_attributes=identities.put_dkim_attributes,
     describe_identity=attributes.describe_identity,
     list_identities=listing.list_identities,
-    delete_identity=configure.delete_identity,
+    delete_identity=identities.delete_identity,
     send_email=send.send_email,
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from mailseal.core.commands import (
+    Attachment,
     CreateIdentity,
     DkimAttributesInput,
     ListIdentities,
@@ -77,7 +78,7 @@ _SIGNING_ATTRIBUTES = Structure(
         Member("DomainSigningAttributesOrigin", _ORIGIN),
     )
 )
-_TAG = Structure((Member("Key", Text(), required=True), Member("Value", Text(), required=True)))
+TAG = Structure((Member("Key", Text(), required=True), Member("Value", Text(), required=True)))
 _CONTENT = Structure((Member("Data", Text(), required=True), Member("Charset", Text())))
 _HEADER = Structure(
     (
@@ -85,19 +86,31 @@ _HEADER = Structure(
         Member("Value", Text(1, 995, "[ -~]*"), required=True),
     )
 )
+_ENCODINGS = ("BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT")
+_ATTACHMENT = Structure(
+    (
+        Member("RawContent", Blob(), required=True),
+        Member("ContentDisposition", Choice(("ATTACHMENT", "INLINE"))),
+        Member("FileName", Text(longest=255), required=True),
+        Member("ContentDescription", Text(longest=1000)),
+        Member("ContentId", Text(1, 78)),
+        Member("ContentTransferEncoding", Choice(_ENCODINGS)),
+        Member("ContentType", Text(1, 78)),
+    )
+)
 _MESSAGE = Structure(
     (
         Member("Subject", _CONTENT, required=True),
         Member("Body", Structure((Member("Text", _CONTENT), Member("Html", _CONTENT))), required=True),
         Member("Headers", ListOf(_HEADER, 15)),
-        Member("Attachments", ListOf(Structure(()))),
+        Member("Attachments", ListOf(_ATTACHMENT)),
     )
 )
 
 CREATE_EMAIL_IDENTITY = Structure(
     (
         Member("EmailIdentity", Text(shortest=1), required=True),
-        Member("Tags", ListOf(_TAG)),
+        Member("Tags", ListOf(TAG)),
         Member("DkimSigningAttributes", _SIGNING_ATTRIBUTES),
         Member("ConfigurationSetName", Text()),
     )
@@ -165,9 +178,13 @@ _parse_send = parser(SEND_EMAIL)
 def create_identity(value: object) -> CreateIdentity:
     """The command of a CreateEmailIdentity body."""
     given = _parse_create(value)
-    tags = tuple(Tag(tag["Key"], tag["Value"]) for tag in given.get("Tags", ()))
     dkim = _dkim_input(given.get("DkimSigningAttributes"))
-    return CreateIdentity(given["EmailIdentity"], dkim, tags, given.get("ConfigurationSetName"))
+    return CreateIdentity(given["EmailIdentity"], dkim, tags_of(given), given.get("ConfigurationSetName"))
+
+
+def tags_of(given: dict[str, Any]) -> tuple[Tag, ...]:
+    """The tags of a body that was parsed."""
+    return tuple(Tag(tag["Key"], tag["Value"]) for tag in given.get("Tags", ()))
 
 
 def put_dkim_signing(name: str, value: object) -> PutDkimSigning:
@@ -199,6 +216,11 @@ def list_identities(value: object) -> ListIdentities:
 
 def list_identities_by_query(parameters: dict[str, str]) -> ListIdentities:
     """The command of the older form, whose members stand in the query."""
+    return list_identities(whole_of_query(parameters))
+
+
+def whole_of_query(parameters: dict[str, str]) -> dict[str, object]:
+    """The value of a body whose members, NextToken and PageSize, stand in the query."""
     value: dict[str, object] = {}
     if parameters.get("NextToken"):
         value["NextToken"] = parameters["NextToken"]
@@ -207,7 +229,7 @@ def list_identities_by_query(parameters: dict[str, str]) -> ListIdentities:
         if not (size.isascii() and size.removeprefix("-").isdigit() and len(size) <= 10):
             raise SerializationFailed("STRING_VALUE can not be converted to an Integer")
         value["PageSize"] = int(size)
-    return list_identities(value)
+    return value
 
 
 def send_email(value: object) -> SendEmail:
@@ -229,6 +251,8 @@ def send_email(value: object) -> SendEmail:
         reply_to=given.get("ReplyToAddresses", ()),
         feedback_to=given.get("FeedbackForwardingEmailAddress"),
         configuration_set=given.get("ConfigurationSetName"),
+        from_arn=given.get("FromEmailAddressIdentityArn"),
+        feedback_arn=given.get("FeedbackForwardingEmailAddressIdentityArn"),
     )
 
 
@@ -245,14 +269,25 @@ def _dkim_input(given: dict[str, Any] | None) -> DkimAttributesInput | None:
 
 
 def _simple(given: dict[str, Any]) -> SimpleMessage:
-    if given.get("Attachments"):
-        raise BadRequest("Mailseal does not serve Attachments yet.", hint="Send Raw content with its parts.")
     body = given["Body"]
     return SimpleMessage(
         subject=_text(given["Subject"]),
         text=_text(body["Text"]) if "Text" in body else None,
         html=_text(body["Html"]) if "Html" in body else None,
         headers=tuple((header["Name"], header["Value"]) for header in given.get("Headers", ())),
+        attachments=tuple(_attachment(one) for one in given.get("Attachments", ())),
+    )
+
+
+def _attachment(given: dict[str, Any]) -> Attachment:
+    return Attachment(
+        content=given["RawContent"],
+        file_name=given["FileName"],
+        content_type=given.get("ContentType"),
+        inline=given.get("ContentDisposition") == "INLINE",
+        content_id=given.get("ContentId"),
+        description=given.get("ContentDescription"),
+        encoding=given.get("ContentTransferEncoding"),
     )
 
 

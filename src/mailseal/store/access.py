@@ -33,7 +33,10 @@ SELECT account_id, label, max_identities, requests_per_s, burst, created_at FROM
 
 # accounts.held: how many identities an account has in a region, counted no further than asked for.
 _HELD = """
-SELECT COUNT(*) FROM (SELECT 1 FROM identities WHERE account_id = ? AND region = ? LIMIT ?)
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM identities WHERE account_id = ? AND region = ?
+    UNION ALL SELECT 1 FROM addresses WHERE account_id = ? AND region = ? LIMIT ?
+)
 """
 
 # access_keys.add: a key with its sealed secret.
@@ -97,7 +100,7 @@ class AccessKeys:
 
     def identities_held(self, account_id: str, region: str, at_most: int) -> int:
         """How many identities the account has in the region; `at_most` where it has that many or more."""
-        return int(self._execute(_HELD, (account_id, region, at_most))[0][0])
+        return int(self._execute(_HELD, (account_id, region, account_id, region, at_most))[0][0])
 
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None:
         """Stores a key of an account that exists; of its secret only the sealed form."""

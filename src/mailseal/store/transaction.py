@@ -6,6 +6,7 @@ Rule: holds nothing of its own; made once for a connection and used again by eac
 from __future__ import annotations
 
 from mailseal.store.access import AccessKeys
+from mailseal.store.addresses import Addresses
 from mailseal.store.answers import Answers
 from mailseal.store.attributes import AttributeRows, PolicyRows
 from mailseal.store.configsets import ConfigurationSets
@@ -28,6 +29,7 @@ class Transaction:
         self.zone = Zone(execute)
         self.slots = SlotRows(execute, self.keys, self.zone)
         self.identities = Identities(execute, Settings(execute, self.slots), self.slots)
+        self.addresses = Addresses(execute)
         self.events = Events(execute)
         self.evidence = EvidenceReports(execute)
         self.access_keys = AccessKeys(execute)

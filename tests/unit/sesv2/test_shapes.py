@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.loaders import Loader
 
-from mailseal.core.commands import DkimAttributesInput, ListIdentities, PutDkimSigning, Tag
+from mailseal.core.commands import Attachment, DkimAttributesInput, ListIdentities, PutDkimSigning, Tag
 from mailseal.core.errors import BadRequest
 from mailseal.sesv2 import members, shapes
 from mailseal.sesv2.errors import SerializationFailed
@@ -266,6 +266,32 @@ def test_raw_and_simple_messages_become_commands() -> None:
     assert simple.simple.headers == (("X-A", "b"),)
 
 
+def test_attachments_become_part_of_the_command() -> None:
+    given = {
+        "RawContent": "QUJD",
+        "FileName": "a.png",
+        "ContentDisposition": "INLINE",
+        "ContentDescription": "a picture",
+        "ContentId": "a1",
+        "ContentTransferEncoding": "SEVEN_BIT",
+        "ContentType": "image/png",
+    }
+    content = {"Simple": SIMPLE | {"Attachments": [given, {"RawContent": "QUJD", "FileName": "b"}]}}
+    command = shapes.send_email({"Content": content})
+    assert command.simple is not None
+    assert command.simple.attachments == (
+        Attachment(b"ABC", "a.png", "image/png", True, "a1", "a picture", "SEVEN_BIT"),
+        Attachment(b"ABC", "b"),
+    )
+    assert "ABC" not in repr(command)
+
+
+def test_the_identities_named_by_arn_become_part_of_the_command() -> None:
+    members = {"FromEmailAddressIdentityArn": "a", "FeedbackForwardingEmailAddressIdentityArn": "b"}
+    command = shapes.send_email({"Content": {"Raw": {"Data": "QUJD"}}, **members})
+    assert (command.from_arn, command.feedback_arn) == ("a", "b")
+
+
 SIMPLE = {"Subject": {"Data": "s"}, "Body": {}}
 
 
@@ -280,7 +306,12 @@ SIMPLE = {"Subject": {"Data": "s"}, "Body": {}}
             {"ListManagementOptions": {"ContactListName": "x"}},
             "does not serve contact lists",
         ),
-        ({"Simple": {**SIMPLE, "Attachments": [{}]}}, {}, "does not serve Attachments"),
+        ({"Simple": {**SIMPLE, "Attachments": [{}]}}, {}, "2 validation errors detected: "),
+        (
+            {"Simple": {**SIMPLE, "Attachments": [{"RawContent": "", "FileName": "x" * 256}]}},
+            {},
+            "'content.simple.attachments.1.member.fileName'",
+        ),
         ({"Simple": {"Subject": {}, "Body": {}}}, {}, "'content.simple.subject.data'"),
         (
             {"Simple": {**SIMPLE, "Headers": [{"Name": "a b", "Value": "v"}]}},
@@ -317,7 +348,6 @@ def test_raw_data_that_is_not_base64_is_a_serialization_failure(data: str) -> No
 DIFFERENT = {
     "ListEmailIdentities.PageSize": "the model's text has the range that its constraints lack",
     "SendEmail.Content.Template": "refused whole",
-    "SendEmail.Content.Simple.Attachments": "refused whole",
     "SendEmail.ListManagementOptions": "refused whole",
 }
 # Members that are taken and have no effect here; docs/divergences.md.
