@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
+from mailseal.core.mailfrom import MailFromHosts
 from mailseal.core.observations import (
     Asked,
     AuthorityReport,
@@ -69,6 +70,7 @@ class ScriptedDns:
     domains: set[str] = field(default_factory=set)
     cnames: dict[str, str] = field(default_factory=dict)
     texts: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    exchanges: dict[str, tuple[str, ...]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
     zone_text: Callable[[str], bytes | None] = lambda owner: None
     asked: list[Question] = field(default_factory=list)
@@ -104,7 +106,10 @@ class ScriptedDns:
             return self._alias(replace(seen, chain=(self.cnames[name],)))
         if question.type is RecordType.TXT and name in self.texts:
             return replace(seen, texts=self.texts[name])
-        absent = Outcome.NODATA if name in self.texts else Outcome.NXDOMAIN
+        if question.type is RecordType.MX and name in self.exchanges:
+            return replace(seen, names=self.exchanges[name])
+        is_known = name in self.texts or name in self.exchanges
+        absent = Outcome.NODATA if is_known else Outcome.NXDOMAIN
         return replace(seen, outcome=absent, ttl=None, negative_ttl=60)
 
     def _alias(self, seen: Observation) -> Observation:
@@ -186,6 +191,7 @@ def fake_world(store: SqliteStore, **parts: Any) -> World:
         clock=FakeClock(),
         policy=Policy(),
         hosted_zone=HOSTED_ZONE,
+        mail_from_hosts=MailFromHosts("feedback.mx.example.net", "spf.mx.example.net"),
         regions=("us-east-1", "eu-west-1"),
         token_secret=b"the tests' installation secret..",
         stock_target={2048: 2, 1024: 1},

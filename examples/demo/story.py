@@ -80,7 +80,10 @@ def switch_there_and_back(stage: Stage) -> None:
         step.asked(f"{stage.judged_by()}: all mail since then from the mailbox")
         verified = stage.judge_all()
         step.came(f"{verified} verified, {stage.counts.unsigned} unsigned")
-    stage.ticks["no_gap"].claim = f"{verified} mails during the switch: 0 unsigned"
+    wrong = f"{stage.counts.unsigned} unsigned" + (
+        f", {len(traffic.refused)} refused" * bool(traffic.refused)
+    )
+    stage.ticks["no_gap"].claim = f"{verified} mails during the switch: {wrong}"
     if traffic.refused or stage.counts.unsigned or stage.counts.signed != stage.post.sent:
         raise Broken(f"{len(traffic.refused)} refused: {traffic.refused[:1]}")
     stage.tick("no_gap")

@@ -123,6 +123,16 @@ class NextHopConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MailFromConfig:
+    """What customers publish for a MAIL FROM domain of their own; both names are yours to publish."""
+
+    mx_host: str = _key("", "the host that takes bounces; empty: feedback. and the hosted zone's parent")
+    spf_include: str = _key(
+        "", "the domain whose SPF record names your outgoing hosts; empty: spf. and the hosted zone's parent"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SesConfig:
     """Where SES itself is reproduced although we do better."""
 
@@ -142,6 +152,7 @@ class Config:
     keys: KeysConfig = field(default_factory=KeysConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     nexthop: NextHopConfig = field(default_factory=NextHopConfig)
+    mail_from: MailFromConfig = field(default_factory=MailFromConfig)
     ses: SesConfig = field(default_factory=SesConfig)
 
 

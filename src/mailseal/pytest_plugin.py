@@ -157,7 +157,7 @@ class MailsealSandbox:
     def check_screens(self) -> str:
         """What the last check of each of the account's identities found, for people."""
         names = [row["identity"] for row in self.client.ask("GET", "/identities")["items"]]
-        return "\n".join(_check_screen(self.client, name) for name in names)
+        return "\n\n".join(_check_screen(self.client, name).rstrip() for name in names)
 
     def _identity(self, identity: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.ask("GET", f"/identities/{quote(identity, safe='')}")
@@ -165,15 +165,11 @@ class MailsealSandbox:
 
 
 def _check_screen(client: SandboxClient, name: str) -> str:
-    found = client.ask("GET", f"/identities/{quote(name, safe='')}/evidence")
-    lines = [f"{name}  {found['dkim_status']}  checked {found['checked_at'] or 'never'}"]
-    for record in found["records"]:
-        lines += [f"  {record['finding']:<10}  {record['type']:<5}  {record['name']}"]
-        lines += [f"  {'expected':<10}         {record['value']}"]
-        for seen in record["seen"]:
-            what = [*seen["chain"], *seen["texts"]] or [seen["outcome"], seen["detail"]]
-            lines += [f"  {'seen':<10}         {' '.join(what)}"]
-    return "\n".join(lines)
+    """What `mailseal identity check` shows, without the command that would have no sandbox to ask."""
+    from mailseal.cli.check_screens import checked
+
+    screen = checked(client.ask("GET", f"/identities/{quote(name, safe='')}/evidence"), "", terminal=True)
+    return "\n".join(line.plain for line in screen.lines if not line.plain.startswith("Evidence: "))
 
 
 @pytest.fixture(scope="session")

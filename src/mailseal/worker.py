@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from mailseal.service import publish, rotate, stock, verify
-from mailseal.service.world import DueCheck, World
+from mailseal.core.stored import DueMailFrom
+from mailseal.service import mailfrom, publish, rotate, stock, verify
+from mailseal.service.world import DueCheck, Tx, World
 from mailseal.telemetry import Telemetry
 
 CHECKS_AT_ONCE = 128
@@ -22,7 +24,8 @@ PUBLISH_APART_S = 0.02
 LOOK_AGAIN_S = 30.0
 """Whatever happened to a wake-up call, the database is asked this often."""
 STOCK_LOOK_S = 2.0
-HOUR_S = 3600.0
+FORGET_EVERY_S = 60.0
+FORGET_AT_ONCE = 500
 _BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 _ROUNDS_AT_MOST = 64
 
@@ -70,7 +73,7 @@ class Worker:
             await self._publish_all()
             if self._checks:
                 await asyncio.wait(self._checks)
-            due = await self._world.store.read(lambda tx: tx.identities.next_due_at())
+            due = await self._next_due_at()
             if due is None or due > self._world.clock.now():
                 return
 
@@ -107,28 +110,42 @@ class Worker:
         """Real seconds until something is due."""
         if len(self._checks) >= CHECKS_AT_ONCE:
             return LOOK_AGAIN_S
-        due = await self._world.store.read(lambda tx: tx.identities.next_due_at())
+        due = await self._next_due_at()
         if due is None:
             return LOOK_AGAIN_S
         wait = (due - self._world.clock.now()).total_seconds() / self._pace
         # A row that is due and cannot be claimed must not make this loop a busy one.
         return min(max(wait, 0.05), LOOK_AGAIN_S)
 
+    async def _next_due_at(self) -> datetime | None:
+        """The earliest moment at which there is something to do."""
+
+        def unit(tx: Tx) -> datetime | None:
+            moments = (tx.identities.next_due_at(), tx.mail_from.next_due_at())
+            return min((moment for moment in moments if moment is not None), default=None)
+
+        return await self._world.store.read(unit)
+
     async def _claim(self) -> int:
         """Begins the checks that are due, as many as there is room for; one slow domain holds up no other."""
         room = CHECKS_AT_ONCE - len(self._checks)
-        due = await verify.claim(self._world, room) if room else ()
+        due: tuple[DueCheck | DueMailFrom, ...] = await verify.claim(self._world, room) if room else ()
+        if room > len(due):
+            due += await mailfrom.claim(self._world, room - len(due))
         for one in due:
             task = asyncio.create_task(self._check(one))
             self._checks.add(task)
             task.add_done_callback(self._checks.discard)
         return len(due)
 
-    async def _check(self, due: DueCheck) -> None:
+    async def _check(self, due: DueCheck | DueMailFrom) -> None:
         """One check; where it fails it is made again when its lease has run out."""
         checked = None
         with self._telemetry.surviving("check"):
-            checked = await verify.check(self._world, due)
+            if isinstance(due, DueMailFrom):
+                checked = await mailfrom.check(self._world, due)
+            else:
+                checked = await verify.check(self._world, due)
         # Its next due time is known only now: until then the row's lease stood in the way.
         self._bells.worker.set()
         if checked is not None:
@@ -146,8 +163,12 @@ class Worker:
         self._telemetry.count("mailseal_keys_made_total", bits=str(bits))
 
     async def _forget_answers(self) -> None:
-        await asyncio.sleep(HOUR_S)
-        await self._world.store.write(lambda tx: tx.answers.forget_before(self._world.clock.real_now()))
+        """Drops the answers to calls whose time is over, some at a time, so that nobody waits long for it."""
+        await asyncio.sleep(FORGET_EVERY_S)
+        while await self._world.store.write(
+            lambda tx: tx.answers.forget_before(self._world.clock.real_now(), FORGET_AT_ONCE)
+        ):
+            pass
 
 
 async def _rung(bell: asyncio.Event, at_most: float) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mailseal.core.attributes import Attributes
 from mailseal.core.commands import Tag
 from mailseal.core.identity import Event
 from mailseal.store.sqlite import SqliteStore
@@ -44,7 +45,6 @@ def unit_of(client: int, number: int) -> Callable[[Transaction], None]:
         tx.installation.put(name, str(number).encode())
         tx.events.append(ACCOUNT, REGION, name, START, [Event("unit", str(number))])
         tx.zone.advance(name)
-        tags = (Tag("number", str(number)),)
         stored = tx.identities.load(ACCOUNT, REGION, name)
         if stored is None:
             fresh = renamed(new_identity(), name)
@@ -54,11 +54,12 @@ def unit_of(client: int, number: int) -> Callable[[Transaction], None]:
             first = replace(
                 slots[0], key=replace(key, key_id=f"key {number} of {name}"), state=fresh.slots[0].state
             )
-            create(tx, replace(fresh, tags=tags, slots=(first, *slots[1:])))
+            create(tx, replace(fresh, slots=(first, *slots[1:])))
         elif exists_after(number):
-            assert tx.identities.save(replace(stored, tags=tags), NOTHING_DUE) is not None
+            assert tx.identities.save(stored, NOTHING_DUE) is not None
         else:
             assert tx.identities.delete(stored)
+        tx.attributes.save(ACCOUNT, REGION, name, Attributes(tags=(Tag("number", str(number)),)))
 
     return unit
 
@@ -69,11 +70,12 @@ def number_of(tx: Transaction, client: int) -> int:
     number = int(tx.installation.get(name) or b"0")
     events = tx.events.list(ACCOUNT, REGION, name, 1)
     identity = tx.identities.load(ACCOUNT, REGION, name)
+    tags = tx.attributes.load(ACCOUNT, REGION, name).tags
     seen = {
         "event": int(events[0].text) if events else 0,
         "serial": tx.zone.serial(name) - 1,
         "identity": number if (identity is not None) == exists_after(number) else -1,
-        "tag": int(identity.tags[0].value) if identity is not None else number,
+        "tag": int(tags[0].value) if tags else 0,
     }
     if identity is not None:
         key = identity.slots[0].key

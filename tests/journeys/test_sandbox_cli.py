@@ -160,18 +160,29 @@ def test_nobody_there_is_could_not_ask(tmp_path: Path) -> None:
     assert "no sandbox answers on 127.0.0.1:" in done.stderr
 
 
-def test_a_sandbox_that_was_left_behind_is_stopped_and_its_data_stays(tmp_path: Path) -> None:
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Cli]:
+    """A data folder in which no sandbox runs yet, and none runs at the end."""
     cli = Cli(tmp_path)
-    place = json.loads(cli("--detach", "--ports", "auto", "--json"))
+    yield cli
+    if (cli.data / "sandbox.json").exists():
+        cli("stop")
+
+
+def test_a_sandbox_that_was_left_behind_is_stopped_and_its_data_stays(alone: Cli) -> None:
+    place = json.loads(alone("--detach", "--ports", "auto", "--json"))
     assert place["event"] == "ready"
-    client_of(cli).ask("POST", "/identities", body={"identity": "example.com"})
-    assert "CreateIdentity" in (cli.data / "sandbox.log").read_text()
-    cli("stop")
-    assert not Path(f"/proc/{place['pid']}").exists() or not (cli.data / "sandbox.json").exists()
-    cli("--detach", "--ports", "auto")
-    assert client_of(cli).ask("GET", "/identities/example.com")["identity"] == "example.com"
-    cli("stop")
-    cli("--detach", "--ports", "auto", "--fresh")
-    assert client_of(cli).ask("GET", "/identities")["items"] == []
-    assert cli("reset", "--yes") == "identities\t0\nmails\t0\n"
-    cli("stop")
+    client_of(alone).ask("POST", "/identities", body={"identity": "example.com"})
+    alone("stop")
+    assert "CreateIdentity" in (alone.data / "sandbox.log").read_text()
+    alone("--detach", "--ports", "auto")
+    assert client_of(alone).ask("GET", "/identities/example.com")["identity"] == "example.com"
+
+
+def test_a_fresh_start_finds_nothing_of_the_one_before(alone: Cli) -> None:
+    alone("--detach", "--ports", "auto")
+    client_of(alone).ask("POST", "/identities", body={"identity": "example.com"})
+    alone("stop")
+    alone("--detach", "--ports", "auto", "--fresh")
+    assert client_of(alone).ask("GET", "/identities")["items"] == []
+    assert alone("reset", "--yes") == "identities\t0\nmails\t0\n"

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
 import pytest
 
 from mailseal.core.access import AccessKey
 from mailseal.sandbox.accounts import fixed_key
+from mailseal.sandbox.settings import Ports
 
 ZONE = "dkim.mx.example.net"
 SOON = 20
@@ -210,6 +212,18 @@ def test_where_nothing_runs_a_command_opens_the_database_itself(installation: In
         assert [row["identity"] for row in json.loads(listed.stdout)["items"]] == ["example.com"]
     (installation.folder / "master.key").chmod(0o644)
     assert installation.run("identity", "list").returncode == 2
+
+
+def test_metrics_are_served_on_loopback_alone(installation: Installation) -> None:
+    installation.init()
+    port = Ports.free().api
+    with installation.serving(MAILSEAL_API_METRICS=f"127.0.0.1:{port}"):
+        installation.run("identity", "create", "example.com")
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+        assert 'mailseal_requests_total{operation="CreateIdentity",status="200"} 1' in page
+    refused = installation.run("serve", MAILSEAL_API_METRICS=f"0.0.0.0:{port}")
+    assert refused.returncode == 2
 
 
 def test_a_refusal_has_its_own_exit_code(installation: Installation) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mailseal.core.commands import Tag
 from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
 from mailseal.core.keys import KeyPlace
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Evidence, Proof, started
@@ -55,7 +54,6 @@ PROOFS = st.builds(
     soa=st.none() | st.builds(SoaRecord, TEXTS, TEXTS, st.integers(0, 2**32 - 1), st.integers(0, 2**31)),
     negative_until=st.none() | MOMENTS,
 )
-TAGS = st.lists(st.builds(Tag, TEXTS, TEXTS), max_size=5).map(tuple)
 
 
 @st.composite
@@ -75,7 +73,6 @@ def identities(draw: st.DrawFn) -> Identity:
         downgraded_at=draw(st.none() | MOMENTS),
         last_key_at=draw(st.none() | MOMENTS),
         new_key_wanted=draw(st.booleans()),
-        tags=draw(TAGS),
     )
 
 
@@ -203,7 +200,7 @@ def test_only_names_whose_answer_has_to_change_are_marked(tmp_path: Path) -> Non
         stored = await store.read(lambda tx: tx.identities.load(*PLACE))
         assert stored is not None
 
-        await store.write(lambda tx: tx.identities.save(replace(stored, tags=(Tag("a", "b"),)), NOTHING_DUE))
+        await store.write(lambda tx: tx.identities.save(replace(stored, signing_enabled=False), NOTHING_DUE))
         assert await store.read(lambda tx: tx.zone.marked(10)) == []
 
         stored = await store.read(lambda tx: tx.identities.load(*PLACE))

@@ -131,16 +131,19 @@ def test_evidence_goes_with_its_setting_and_a_late_report_is_dropped(tmp_path: P
 
 def test_the_first_answer_to_a_call_stands_until_its_time_is_over(tmp_path: Path) -> None:
     call = ("MSAKONE", "invocation", "hash")
+    later = START + HOUR
 
     async def story(store: SqliteStore) -> None:
-        assert await store.read(lambda tx: tx.answers.load(*call)) is None
-        await store.write(lambda tx: tx.answers.save(*call, b"first", START + HOUR))
-        await store.write(lambda tx: tx.answers.save(*call, b"second", START + 2 * HOUR))
-        assert await store.read(lambda tx: tx.answers.load(*call)) == b"first"
-        assert await store.read(lambda tx: tx.answers.load("MSAKONE", "invocation", "another")) is None
-        assert await store.write(lambda tx: tx.answers.forget_before(START + HOUR)) == 0
-        assert await store.write(lambda tx: tx.answers.forget_before(START + 2 * HOUR)) == 1
-        assert await store.read(lambda tx: tx.answers.load(*call)) is None
+        assert await store.read(lambda tx: tx.answers.load(*call, START)) is None
+        assert await store.write(lambda tx: tx.answers.save(*call, b"first", START, later))
+        assert not await store.write(lambda tx: tx.answers.save(*call, b"second", START, 2 * HOUR + START))
+        assert await store.read(lambda tx: tx.answers.load(*call, START)) == b"first"
+        assert await store.read(lambda tx: tx.answers.load("MSAKONE", "invocation", "another", START)) is None
+        assert await store.read(lambda tx: tx.answers.load(*call, later)) is None
+        assert await store.write(lambda tx: tx.answers.save(*call, b"third", later, later + HOUR))
+        assert await store.read(lambda tx: tx.answers.load(*call, later)) == b"third"
+        assert await store.write(lambda tx: tx.answers.forget_before(later, 9)) == 0
+        assert await store.write(lambda tx: tx.answers.forget_before(later + HOUR, 9)) == 1
 
     tell(tmp_path, story)
 

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, open_installation, refuse_sandbox_key
-from mailseal.app.parts import SystemClock, hosted_zone_of, make_next_hop, make_resolver, policy_of
+from mailseal.app.parts import (
+    SystemClock,
+    hosted_zone_of,
+    mail_from_hosts_of,
+    make_next_hop,
+    make_resolver,
+    policy_of,
+)
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
@@ -94,6 +101,7 @@ async def open_inside(
         clock=edges.clock,
         policy=edges.policy(policy) if edges.policy else policy,
         hosted_zone=zone,
+        mail_from_hosts=mail_from_hosts_of(config),
         regions=config.api.regions,
         token_secret=derivation,
         stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mailseal.config import Config, SetupError
 from mailseal.core.errors import BadRequest
+from mailseal.core.mailfrom import MailFromHosts
+from mailseal.core.names import parse_domain
 from mailseal.core.policy import Policy
 from mailseal.core.zone import parse_hosted_zone
 from mailseal.nameserver.zone import Zone, ZoneSettings, ZoneSource
@@ -56,6 +58,25 @@ def hosted_zone_of(config: Config) -> str:
         raise SetupError(
             f'[dns] hosted_zone = "{config.dns.hosted_zone}" cannot serve', refusal.message, refusal.hint
         ) from None
+
+
+def mail_from_hosts_of(config: Config) -> MailFromHosts:
+    """What the owners of MAIL FROM domains point at; names beside our zone where none were given, since in
+    the zone itself only keys are published."""
+    zone = hosted_zone_of(config)
+    parent = zone.partition(".")[2]
+    beside = parent if "." in parent else zone
+    return MailFromHosts(
+        _host_name(config.mail_from.mx_host or f"feedback.{beside}", "mx_host"),
+        _host_name(config.mail_from.spf_include or f"spf.{beside}", "spf_include"),
+    )
+
+
+def _host_name(text: str, key: str) -> str:
+    try:
+        return parse_domain(text.removesuffix("."))
+    except BadRequest as refusal:
+        raise SetupError(f'[mail_from] {key} = "{text}" is not a host name', do=refusal.hint) from None
 
 
 def addresses_of(config: Config) -> Mapping[str, tuple[str, ...]]:

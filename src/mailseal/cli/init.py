@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from publicsuffixlist import PublicSuffixList
 
 from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, new_access_key, open_installation
 from mailseal.app.parts import addresses_of, hosted_zone_of, make_next_hop
@@ -244,6 +245,12 @@ def _delegation(plan: Plan) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _parent(zone: str) -> str:
+    """The zone that a hosted zone is delegated from, as a rule: the domain that somebody registered."""
+    registered = PublicSuffixList().privatesuffix(zone)
+    return zone.partition(".")[2] if registered in (None, zone) else str(registered)
+
+
 def _members(plan: Plan, key: AccessKey) -> dict[str, object]:
     return {
         "config": str(plan.config_path),
@@ -274,9 +281,8 @@ def _show(out: Output, plan: Plan, key: AccessKey) -> None:
     out.line()
     out.line("  Back up master.key, away from the database: without it no key opens again.")
     out.line()
-    parent = hosted_zone_of(plan.config).partition(".")[2]
     rows = _delegation(plan)
-    out.line(f"  For the zone {parent}:")
+    out.line(f"  For the zone {_parent(hosted_zone_of(plan.config))}:")
     for line in columns(
         [[text((name, CYAN)), text(kind), text((value, CYAN))] for name, kind, value in rows]
     ):

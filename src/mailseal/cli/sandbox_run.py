@@ -35,6 +35,7 @@ from mailseal.config import (
     SetupError,
     StoreConfig,
 )
+from mailseal.core.regions import REGIONS
 from mailseal.sandbox.accounts import fixed_key
 from mailseal.sandbox.client import NoSandbox, SandboxClient, SandboxRefusal
 from mailseal.sandbox.clock import SandboxClock
@@ -48,7 +49,6 @@ from mailseal.sandbox.settings import (
     HOSTED_ZONE,
     LOOPBACK,
     NAME_SERVER,
-    REGION,
     Place,
     SandboxSettings,
     read_place,
@@ -89,7 +89,7 @@ def config_of(settings: SandboxSettings) -> Config:
             port=ports.customers_dns,
         ),
         keys=KeysConfig(stock_2048=STOCK_2048, stock_1024=STOCK_1024),
-        api=ApiConfig(listen=(f"{LOOPBACK}:{ports.api}",), regions=(REGION,)),
+        api=ApiConfig(listen=(f"{LOOPBACK}:{ports.api}",), regions=REGIONS),
         nexthop=NextHopConfig(f"maildir:{settings.mailbox}"),
     )
 

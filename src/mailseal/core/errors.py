@@ -11,6 +11,8 @@ Rule: a `Refusal` is raised only from core and service; each subclass is named l
     ├── TooManyRequests           asked too often, or the row kept changing under the request
     ├── ConcurrentModification    two changes at the same instant; the other one won
     ├── MessageRejected           a message that may not or cannot be sent
+    ├── MailFromDomainNotVerified its owner wants no mail without the MAIL FROM domain
+    ├── SendingPaused             sending is switched off for its configuration set
     ├── Unavailable               a neighbour does not answer; the same request may succeed later
     └── NotAuthenticated          who is asking could not be established
         ├── MissingAuthenticationToken
@@ -63,6 +65,14 @@ class ConcurrentModification(Refusal):
 
 class MessageRejected(Refusal):
     """AWS SESv2 MessageRejected."""
+
+
+class MailFromDomainNotVerified(Refusal):
+    """AWS SESv2 MailFromDomainNotVerifiedException."""
+
+
+class SendingPaused(Refusal):
+    """AWS SESv2 SendingPausedException."""
 
 
 class Unavailable(Refusal):

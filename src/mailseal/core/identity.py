@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mailseal.core import rotation
-from mailseal.core.commands import Tag
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Proof, started
 from mailseal.core.observations import SoaRecord
@@ -102,7 +101,6 @@ class Identity:
     """The active key is compromised (`rotation.Wish.revoke`)."""
     rotate_days: int | None = None
     """Days between rotations, 0 for never; None for what the installation does."""
-    tags: tuple[Tag, ...] = ()
     replica_regions: tuple[str, ...] = ()
     """Regions in which a live setting borrows this identity's keys; read with every load, never stored."""
     version: int = 0

@@ -59,6 +59,16 @@ def is_address(name: str) -> bool:
     return "@" in name
 
 
+def stored_name(name: str) -> str:
+    """The spelling under which an identity is stored: the domain in lower case, a local part as written.
+
+    >>> stored_name("Me@Example.COM"), stored_name("Example.COM")
+    ('Me@example.com', 'example.com')
+    """
+    local, at, domain = name.rpartition("@")
+    return f"{local}{at}{domain.lower()}"
+
+
 def derive_token(secret: bytes, account_id: str, region: str, domain: str, slot: int) -> DnsToken:
     """The DNS token of one slot: the same for life for (account, region, domain), and no other's.
 
@@ -66,9 +76,19 @@ def derive_token(secret: bytes, account_id: str, region: str, domain: str, slot:
     SES's tokens are. The account is one of the parts, so a CNAME that one tenant left behind never
     verifies the domain for another.
     """
-    parts = (account_id, region, domain, str(slot))
-    text = b"".join(len(part.encode()).to_bytes(2, "big") + part.encode() for part in parts)
-    return DnsToken(base64.b32encode(hmac.digest(secret, text, hashlib.sha256)[:20]).decode().lower())
+    digest = hmac.digest(secret, _prefixed(account_id, region, domain, str(slot)), hashlib.sha256)
+    return DnsToken(base64.b32encode(digest[:20]).decode().lower())
+
+
+def ownership_token(secret: bytes, account_id: str, region: str, domain: str) -> str:
+    """The token of VerifyDomainIdentity, for life and for one account, as `derive_token`'s; 44 characters of
+    base64, as SES's are."""
+    text = _prefixed("_amazonses", account_id, region, domain)
+    return base64.b64encode(hmac.digest(secret, text, hashlib.sha256)).decode()
+
+
+def _prefixed(*parts: str) -> bytes:
+    return b"".join(len(part.encode()).to_bytes(2, "big") + part.encode() for part in parts)
 
 
 def dkim_name(selector: str, domain: str) -> str:

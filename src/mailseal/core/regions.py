@@ -9,6 +9,14 @@ from __future__ import annotations
 import re
 
 _PREFIX = "AWS_SES_"
+_NAMES = """
+us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1
+ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-5 ca-central-1 ca-west-1 eu-central-1
+eu-central-2 eu-north-1 eu-south-1 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1
+sa-east-1 us-gov-east-1 us-gov-west-1
+"""
+REGIONS = tuple(_NAMES.split())
+"""Every region that an origin can name: a sandbox serves them all."""
 _REPLICA_ORIGIN = re.compile(r"AWS_SES_[A-Z0-9]+(?:_[A-Z0-9]+)+\Z")
 
 

@@ -270,7 +270,6 @@ def created(new: NewIdentity, want: Wanted, now: datetime, policy: Policy) -> Ch
         created_at=now,
         newest=Setting(new.setting_id, method, started(now)),
         slots=slots,
-        tags=new.command.tags,
     )
     if isinstance(method, EasyDkim) and rotation.first_blank(slots) is None:
         identity = replace(identity, slots=rotation.revived(slots))

@@ -69,6 +69,15 @@ class DueCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class DueMailFrom:
+    """An identity whose MAIL FROM domain was claimed for a check."""
+
+    account_id: str
+    region: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class DueSlots:
     """A domain whose slots were claimed, until the lease ends."""
 

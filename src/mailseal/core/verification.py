@@ -19,6 +19,7 @@ from mailseal.core.names import dkim_name
 from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import KeySlot, Slots, SlotState, answer_of
+from mailseal.core.spf import includes, spf_records
 from mailseal.dkim.keyrecord import Accepted, format_key_record, judge_byodkim
 
 
@@ -61,6 +62,8 @@ class ExpectedRecord:
     key: KeyRef | None = None
     texts: frozenset[bytes] = frozenset()
     """For a CNAME: what may stand at its target at this moment."""
+    spf_include: str = ""
+    """For an SPF record: the domain whose own record it has to include."""
 
     @property
     def authority_question(self) -> Question:
@@ -69,8 +72,12 @@ class ExpectedRecord:
 
     @property
     def vantage_question(self) -> Question:
-        """What to ask a resolver: always the TXT, as receivers do; the CNAMEs come with it."""
-        return Question(self.owner, RecordType.TXT)
+        """What to ask a resolver: of keys always the TXT, as receivers do; the CNAMEs come with it."""
+        return Question(self.owner, RecordType.MX if self.type is RecordType.MX else RecordType.TXT)
+
+    def is_told_by(self, seen: Observation) -> bool:
+        """Whether an observation answers one of this record's questions."""
+        return seen.question in (self.authority_question, self.vantage_question)
 
 
 def expected_records(
@@ -138,7 +145,29 @@ def classify(expected: ExpectedRecord, seen: Observation) -> Finding:
         return Finding.TEMP
     if expected.type is RecordType.CNAME:
         return _classify_alias(expected, seen)
+    if expected.type is RecordType.MX or expected.spf_include:
+        return _classify_mail_from(expected, seen)
     return _classify_text(expected, seen)
+
+
+def _classify_mail_from(expected: ExpectedRecord, seen: Observation) -> Finding:
+    """An MX, exactly one, or the one SPF record of a name that may have other texts."""
+    if seen.outcome is Outcome.NXDOMAIN:
+        return Finding.NXDOMAIN
+    if seen.outcome is Outcome.ANSWER and seen.chain and not seen.names and not seen.texts:
+        # The alias leads out of this server's zones; what stands at its end only a resolver tells.
+        return Finding.TEMP
+    if expected.type is RecordType.MX:
+        host = expected.value.partition(" ")[2]
+        return _one_of(seen.names, fits=[name.lower() == host for name in seen.names])
+    records = spf_records(seen.texts)
+    return _one_of(records, fits=[includes(record, expected.spf_include) for record in records])
+
+
+def _one_of(found: Sequence[object], fits: Sequence[bool]) -> Finding:
+    if not found:
+        return Finding.NODATA
+    return Finding.MATCH if len(found) == 1 and fits[0] else Finding.MISMATCH
 
 
 def _classify_alias(expected: ExpectedRecord, seen: Observation) -> Finding:
@@ -232,7 +261,7 @@ def _evidence(verdicts: Sequence[Finding]) -> Evidence:
 
 
 def _report(record: ExpectedRecord, observations: Sequence[Observation]) -> RecordReport:
-    seen = tuple(o for o in observations if o.question.name == record.owner)
+    seen = tuple(o for o in observations if record.is_told_by(o))
     authorities = _at_authorities(record, seen)
     votes = [classify(record, o) for o in seen if o.asked.stage is Stage.VANTAGE]
     vantages = _quorum(votes, authorities)
@@ -242,9 +271,7 @@ def _report(record: ExpectedRecord, observations: Sequence[Observation]) -> Reco
 def _at_authorities(record: ExpectedRecord, observations: Sequence[Observation]) -> Finding:
     """The word of the authorities: the first that is reachable decides, unless another one disagrees."""
     votes = {
-        classify(record, o)
-        for o in observations
-        if o.question.name == record.owner and o.asked.stage is Stage.AUTHORITY
+        classify(record, o) for o in observations if record.is_told_by(o) and o.asked.stage is Stage.AUTHORITY
     }
     reachable = votes - {Finding.TEMP, Finding.BOGUS}
     if not votes:

@@ -16,6 +16,7 @@ import msgspec
 
 from mailseal import __version__
 from mailseal.core.access import Principal
+from mailseal.core.attributes import Neighbours
 from mailseal.core.commands import (
     CreateIdentity,
     DkimAttributesInput,
@@ -27,8 +28,10 @@ from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.native import objects
 from mailseal.native.objects import Members
-from mailseal.service import configure, listing, rotate, verify
-from mailseal.service.world import World
+from mailseal.service import attributes, configure, listing, mailfrom, rotate, verify
+from mailseal.service.admit import permit
+from mailseal.service.beside import neighbours
+from mailseal.service.world import StoredEvent, Tx, World
 
 EVENTS_SHOWN = 10
 EVENTS_AT_MOST = 1000
@@ -95,6 +98,7 @@ async def list_identities(call: Call) -> Members:
 async def create_identity(call: Call) -> Members:
     """The identity that was created."""
     new = _parsed(call.body, NewIdentity)
+    permit(call.who, "CreateEmailIdentity", new.identity)
     command = CreateIdentity(new.identity, dkim=_wish(new.dkim) if new.dkim else None)
     return await _shown(call, await configure.create_identity(call.world, call.who, command, call.now))
 
@@ -128,12 +132,15 @@ async def put_settings(call: Call) -> Members:
 
 async def get_records(call: Call) -> Members:
     """What the domain's owner has to publish."""
-    return objects.records(await _identity(call), call.now, call.world.policy)
+    found, beside = await _described(call)
+    hosts = call.world.mail_from_hosts
+    return objects.records(found, beside.mail_from, hosts, call.now, call.world.policy)
 
 
 async def check_identity(call: Call) -> Members:
     """What a check at this moment found."""
     await verify.check_now(call.world, call.who, call.name, call.now)
+    await mailfrom.check_now(call.world, call.who, call.name)
     return await get_evidence(call)
 
 
@@ -141,8 +148,13 @@ async def get_evidence(call: Call) -> Members:
     """What the last check found."""
     found = await _identity(call)
     setting_id = found.newest.setting_id
-    kept = await call.world.store.read(lambda tx: tx.evidence.latest(setting_id))
-    return objects.check(found, kept[1] if kept else None, call.world.policy)
+
+    def unit(tx: Tx) -> tuple[str | None, str | None]:
+        kept = tx.evidence.latest(setting_id)
+        return kept[1] if kept else None, tx.mail_from.report(found.account_id, found.region, found.name)
+
+    report, mail_from_report = await call.world.store.read(unit)
+    return objects.check(found, report, call.world.policy, mail_from_report)
 
 
 async def rotate_identity(call: Call) -> Members:
@@ -193,18 +205,41 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("POST", ("identities", "{}", "retry")): ("RetryIdentity", retry_identity),
 }
 
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ShowInstallation": ("GetAccount",),
+    "ListIdentities": ("ListEmailIdentities",),
+    "CreateIdentity": (),
+    "ShowIdentity": ("GetEmailIdentity",),
+    "SetIdentity": ("PutEmailIdentityDkimSigningAttributes", "PutEmailIdentityDkimAttributes"),
+    "DeleteIdentity": ("DeleteEmailIdentity",),
+    "ShowRecords": ("GetEmailIdentity",),
+    "ShowEvidence": ("GetEmailIdentity",),
+    "CheckIdentity": ("GetEmailIdentity",),
+    "RotateIdentity": ("PutEmailIdentityDkimSigningAttributes",),
+    "RetryIdentity": ("PutEmailIdentityDkimSigningAttributes",),
+}
+"""What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity asks by itself."""
+
 
 async def _identity(call: Call) -> Identity:
     return await configure.get_identity(call.world, call.who, call.name, call.now)
 
 
+async def _described(call: Call) -> tuple[Identity, Neighbours]:
+    described = await attributes.describe_identity(call.world, call.who, call.name, call.now)
+    return described.identity, described.beside
+
+
 async def _shown(call: Call, found: Identity) -> Members:
     """The identity's object with its newest events, all of them where `events=all` was asked for."""
     limit = EVENTS_AT_MOST if call.query.get("events") == "all" else EVENTS_SHOWN
-    events = await call.world.store.read(
-        lambda tx: tuple(tx.events.list(found.account_id, found.region, found.name, limit))
-    )
-    return objects.identity(found, events, call.now, call.world.policy)
+
+    def unit(tx: Tx) -> tuple[Neighbours, tuple[StoredEvent, ...]]:
+        events = tx.events.list(found.account_id, found.region, found.name, limit)
+        return neighbours(tx, call.who, found.name), tuple(events)
+
+    beside, events = await call.world.store.read(unit)
+    return objects.identity(found, beside, events, call.now, call.world.policy)
 
 
 def _wish(wish: DkimWish) -> DkimAttributesInput:

@@ -12,14 +12,14 @@ import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
-from mailseal.native.calls import ROUTES, Call, Handler
+from mailseal.native.calls import ACTIONS, ROUTES, Call, Handler
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
 from mailseal.service.world import World
@@ -79,12 +79,13 @@ class NativeApi:
         *,
         trusted: Trusted | None = None,
         sandbox: Application | None = None,
+        gate: admit.Gate | None = None,
     ) -> None:
         self._world = world
         self._telemetry = telemetry
         self._trusted = trusted
         self._sandbox = sandbox
-        self._keys = admit.KnownKeys()
+        self._gate = gate or admit.Gate()
         self._derived = sigv4.DerivedKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,6 +140,8 @@ class NativeApi:
             scope.setdefault("state", {})["principal"] = who
             await self._sandbox(scope, _replayed(body), send)
             return None
+        for action in ACTIONS[done.operation]:
+            admit.permit(who, action, name or None)
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
         call = Call(self._world, who, self._world.clock.now(), name, query, body)
         members = await handler(call)
@@ -153,17 +156,20 @@ class NativeApi:
             account = named.get(b"mailseal-account", b"").decode("latin-1") or self._trusted.account_id
             region = named.get(b"mailseal-region", b"").decode("latin-1") or self._world.regions[0]
             check_region(region, self._world.regions)
-            return Principal(account, region, "control"), await _read(receive)
+            return Principal(account, region, "control", is_operator=True), await _read(receive)
         at = self._world.clock.real_now()
         claim = sigv4.parse_claim(headers, scope["query_string"])
         sigv4.check_service(claim)
         check_region(claim.region, self._world.regions)
         sigv4.check_time(claim, at)
-        key = await self._keys.find(self._world, claim.access_key_id, at)
+        key = await self._gate.find(self._world, claim.access_key_id)
         body = await _read(receive)
         target = sigv4.Target(scope["method"], scope["raw_path"], scope["query_string"])
         proves = partial(self._proves, claim, target, headers, hashlib.sha256(body).hexdigest())
-        return admit.admit(key, claim.region, proves), body
+        who = self._gate.admit(key, claim.access_key_id, claim.region, proves)
+        self._gate.within_rate(key, claim.region, at)
+        # A sandbox belongs to whoever may use it.
+        return replace(who, is_operator=self._sandbox is not None), body
 
     def _proves(
         self, claim: sigv4.Claim, target: sigv4.Target, headers: sigv4.Headers, digest: str, secret: str

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mailseal.core.attributes import Neighbours
 from mailseal.core.identity import (
     ByoDkim,
     EasyDkim,
@@ -21,6 +22,7 @@ from mailseal.core.identity import (
     verification,
 )
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
+from mailseal.core.mailfrom import MailFrom, MailFromHosts, expected_mail_from_records
 from mailseal.core.policy import Policy
 from mailseal.core.regions import replica_origin
 from mailseal.core.rotation import KeySlot, SlotState
@@ -46,7 +48,9 @@ def summary(row: IdentitySummary) -> Members:
     return {"identity": row.name, "status": row.status, "may_send": row.may_send, "kind": row.kind}
 
 
-def identity(found: Identity, events: Sequence[StoredEvent], now: datetime, policy: Policy) -> Members:
+def identity(
+    found: Identity, beside: Neighbours, events: Sequence[StoredEvent], now: datetime, policy: Policy
+) -> Members:
     """All there is to say about an identity."""
     standing = verification(found)
     proof = found.newest.proof
@@ -71,14 +75,35 @@ def identity(found: Identity, events: Sequence[StoredEvent], now: datetime, poli
         "error_type": standing.error_type,
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],
+        "tags": [{"key": tag.key, "value": tag.value} for tag in beside.attributes.tags],
+        "configuration_set": beside.attributes.configuration_set,
+        "feedback_forwarding": beside.attributes.feedback_forwarding,
+        "mail_from": _mail_from(beside.mail_from),
+        "policies": sorted(beside.policies),
         "now": rfc3339(now),
         "events": [{"at": rfc3339(e.at), "kind": e.kind, "text": e.text} for e in events],
     }
 
 
-def records(found: Identity, now: datetime, policy: Policy) -> Members:
-    """What the domain's owner has to publish for the newest setting."""
+def _mail_from(mail_from: MailFrom | None) -> Members | None:
+    if mail_from is None:
+        return None
+    return {
+        "domain": mail_from.domain,
+        "status": mail_from.proof.status,
+        "on_failure": mail_from.on_failure,
+        "checked_at": rfc3339(mail_from.proof.last_checked_at),
+        "error_type": mail_from.proof.error_type,
+    }
+
+
+def records(
+    found: Identity, mail_from: MailFrom | None, hosts: MailFromHosts, now: datetime, policy: Policy
+) -> Members:
+    """What the domain's owner has to publish for the newest setting, and for the MAIL FROM domain."""
     expected = expected_records(found, found.newest, now, policy)
+    if mail_from is not None:
+        expected += expected_mail_from_records(mail_from, hosts)
     return _place(found) | {
         "dkim_status": found.newest.proof.status,
         "records": [
@@ -88,8 +113,14 @@ def records(found: Identity, now: datetime, policy: Policy) -> Members:
     }
 
 
-def check(found: Identity, report: str | None, policy: Policy) -> Members:
-    """The last check of the newest setting: `report` is its stored evidence, None where there was none."""
+def check(
+    found: Identity, report: str | None, policy: Policy, mail_from_report: str | None = None
+) -> Members:
+    """The last check of the newest setting, and that of the MAIL FROM domain.
+
+    The reports are the stored evidence, None where there was none.
+    """
+    beside: Members = json.loads(mail_from_report) if mail_from_report else {"records": []}
     noted: Members = json.loads(report) if report else {"checked_at": None, "records": []}
     return _place(found) | {
         "dkim_status": found.newest.proof.status,
@@ -99,6 +130,7 @@ def check(found: Identity, report: str | None, policy: Policy) -> Members:
         "evidence": noted.get("evidence"),
         "error_type": noted.get("error_type"),
         "records": noted["records"],
+        "mail_from_records": beside["records"],
     }
 
 

@@ -1,20 +1,24 @@
-"""Who is asking: access keys found and opened, and a principal for whoever proves one.
+"""Who is asking, whether they may, and whether they ask too often: one gate for every front end.
 
 Rule: an unknown key takes the same way as a known one, with a decoy for a secret, and ends in the same
-refusal; how a secret is proven is the front end's matter and passed in.
-References: docs/divergences.md.
+refusal; the database is asked each time, so that neither a changed key nor the time of an answer tells of an
+earlier request. How a secret is proven is the front end's matter and passed in.
+References: docs/decisions/0010-access.md; docs/divergences.md.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Protocol, TypeVar
 
-from mailseal.core.access import AccessKey, Principal, no_match, secret_name, usable
+from mailseal.core.access import AccessKey, Principal, check_permission, no_match, secret_name, usable
+from mailseal.core.limits import Bucket, Rate, after_request, check_identities
 from mailseal.service.world import Keyring, Store, Tx
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _DECOY = "decoy-of-the-length-of-a-real-secret-000"
@@ -27,56 +31,94 @@ class _Neighbours(Protocol):
     def keyring(self) -> Keyring: ...
 
 
-class KnownKeys:
-    """Access keys of late, opened; one that was changed or disabled is believed five seconds at most.
+class OpenedSecrets:
+    """Secrets of late in the clear, each only as long as its sealed form is the stored one."""
 
-    That a key is unknown is remembered too, for a second, so that both cost the same to ask for.
+    def __init__(self, capacity: int = 4096) -> None:
+        self._capacity = capacity
+        self._kept: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
+
+    def opened(self, keyring: Keyring, access_key_id: str, sealed: bytes) -> str:
+        """The secret that was sealed for this key."""
+        kept = self._kept.get(access_key_id)
+        if kept is not None and kept[0] == sealed:
+            return kept[1]
+        secret = keyring.open_secret(secret_name(access_key_id), sealed).decode()
+        _remember(self._kept, access_key_id, (sealed, secret), self._capacity)
+        return secret
+
+
+class Rates:
+    """The buckets of the accounts that have a rate, one for each region; the least recently used goes first.
+
+    Only proven requests get here, so an account's bucket is nobody else's to empty.
     """
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
-        self._known: OrderedDict[str, tuple[AccessKey, datetime]] = OrderedDict()
-        self._unknown: OrderedDict[str, datetime] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
 
-    async def find(self, world: _Neighbours, access_key_id: str, now: datetime) -> AccessKey | None:
+    def pass_one(self, account_id: str, region: str, rate: Rate | None, now: datetime) -> None:
+        """Lets one request through; raises TooManyRequests."""
+        if rate is None:
+            return
+        place = (account_id, region)
+        bucket = after_request(self._buckets.get(place), rate, now)
+        _remember(self._buckets, place, bucket, self._capacity)
+
+
+class Gate:
+    """Where every signed request is let in or not; one for a process, whichever API it comes to.
+
+    `guests` is the account of whoever signs with a key that does not exist: only a sandbox has one.
+    """
+
+    def __init__(self, guests: str | None = None) -> None:
+        self._guests = guests
+        self._secrets = OpenedSecrets()
+        self._rates = Rates()
+
+    async def find(self, world: _Neighbours, access_key_id: str) -> AccessKey | None:
         """The enabled key of that id with its secret, or None."""
-        remembered = self._known.get(access_key_id)
-        if remembered is not None and now - remembered[1] < timedelta(seconds=5):
-            return remembered[0]
-        unknown_since = self._unknown.get(access_key_id)
-        if unknown_since is not None and now - unknown_since < timedelta(seconds=1):
+        found = await world.store.read(lambda tx: tx.access_keys.load(access_key_id))
+        if found is None or usable(found[0]) is None:
             return None
-        key = usable(await _load(world, access_key_id))
-        if key is None:
-            self._known.pop(access_key_id, None)
-            _remember(self._unknown, access_key_id, now, self._capacity)
-        else:
-            self._unknown.pop(access_key_id, None)
-            _remember(self._known, access_key_id, (key, now), self._capacity)
-        return key
+        key, sealed = found
+        return replace(key, secret=self._secrets.opened(world.keyring, access_key_id, sealed))
+
+    def admit(
+        self, key: AccessKey | None, claimed_id: str, region: str, proves: Callable[[str], bool]
+    ) -> Principal:
+        """The principal of a request whose signature `proves` the key's secret; raises the one refusal."""
+        proven = proves(_DECOY if key is None else key.secret)
+        if key is None and self._guests is not None:
+            return Principal(self._guests, region, claimed_id)
+        if key is None or not proven:
+            raise no_match()
+        return Principal(key.account_id, region, key.access_key_id, key.permissions)
+
+    def within_rate(self, key: AccessKey | None, region: str, now: datetime) -> None:
+        """Raises TooManyRequests where the key's account has asked too often of late."""
+        if key is not None:
+            self._rates.pass_one(key.account_id, region, key.limits.rate, now)
 
 
-def admit(key: AccessKey | None, region: str, proves: Callable[[str], bool]) -> Principal:
-    """The principal of a request whose signature `proves` the key's secret; else raises the one refusal."""
-    proven = proves(_DECOY if key is None else key.secret)
-    if key is None or not proven:
-        raise no_match()
-    return Principal(key.account_id, region, key.access_key_id)
+def permit(who: Principal, operation: str, name: str | None) -> None:
+    """Raises AccessDenied unless the principal may do an operation, by AWS's name, on that identity."""
+    check_permission(who, f"ses:{operation}", name)
 
 
-async def _load(world: _Neighbours, access_key_id: str) -> AccessKey | None:
-    def unit(tx: Tx) -> tuple[AccessKey, bytes] | None:
-        return tx.access_keys.load(access_key_id)
-
-    found = await world.store.read(unit)
-    if found is None:
-        return None
-    key, sealed = found
-    secret = world.keyring.open_secret(secret_name(access_key_id), sealed).decode()
-    return AccessKey(key.access_key_id, key.account_id, secret, key.enabled, key.is_sandbox_key)
+def refuse_beyond_limit(tx: Tx, who: Principal) -> None:
+    """Raises LimitExceeded where the account may not have one more identity in this region."""
+    account = tx.access_keys.account(who.account_id)
+    limit = None if account is None else account.limits.identities
+    if account is None or limit is None:
+        return
+    held = tx.access_keys.identities_held(who.account_id, who.region, limit)
+    check_identities(held, account.limits, who.region)
 
 
-def _remember(kept: OrderedDict[str, T], name: str, value: T, capacity: int) -> None:
+def _remember(kept: OrderedDict[K, T], name: K, value: T, capacity: int) -> None:
     kept[name] = value
     kept.move_to_end(name)
     if len(kept) > capacity:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mailseal.core import rotation, settings
-from mailseal.core.access import Principal
+from mailseal.core.access import REPLICATE, Principal, permits
 from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
 from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
 from mailseal.core.identity import Change, Event, Identity, Replica, wish_of, with_search_restarted
@@ -21,6 +21,8 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
+from mailseal.service.admit import refuse_beyond_limit
+from mailseal.service.beside import check_new_attributes, forget_neighbours, save_new_attributes
 from mailseal.service.due import due_times
 from mailseal.service.ownkeys import sealed_own_key
 from mailseal.service.stock import take_key, write_with_keys
@@ -34,7 +36,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
     if is_address(command.name):
         raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
     domain = parse_domain(command.name)
-    await _refuse_existing(world, who, domain, command.name)
+    await _refuse_early(world, who, domain, command)
     want = settings.wanted_at_creation(command)
     own = await _own_key(world, who, domain, want, now)
     setting_id = world.new_id()
@@ -42,6 +44,8 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
 
     def unit(tx: Tx) -> Identity:
         _raise_if_exists(tx, who, domain, command.name)
+        check_new_attributes(tx, who, command)
+        refuse_beyond_limit(tx, who)
         slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
         new = NewIdentity(
             who.account_id,
@@ -53,6 +57,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
             replica=_replica(tx, who, domain, want) if isinstance(want, WantReplica) else None,
         )
         change = settings.created(new, want, now, world.policy)
+        save_new_attributes(tx, who, command)
         return _apply(tx, world, change, now, refusal=AlreadyExists(_exists(command.name)))
 
     identity = await write_with_keys(world, unit, now)
@@ -72,7 +77,7 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, command.name)
-        change = _changed(tx, world, identity, want, own, setting_id, now)
+        change = _changed(tx, world, who, identity, want, own, setting_id, now)
         if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
             return identity
         return _apply(tx, world, change, now)
@@ -85,6 +90,7 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
 def _changed(
     tx: Tx,
     world: World,
+    who: Principal,
     identity: Identity,
     want: Wanted,
     own: SealedKey | None,
@@ -92,7 +98,6 @@ def _changed(
     now: datetime,
 ) -> Change:
     """What the settings that were asked for make of an identity, the customer's key stored if it is used."""
-    who = Principal(identity.account_id, identity.region, "")
     match want:
         case WantEasy():
             return settings.with_easy(identity, want, setting_id, now, world.policy)
@@ -110,7 +115,9 @@ def _changed(
 
 
 def _replica(tx: Tx, who: Principal, name: str, want: WantReplica) -> Replica:
-    return Replica(want.region, parent=tx.identities.parent(who.account_id, want.region, name))
+    """The replica as it begins; whoever asks for it needs a permission on the parent."""
+    parent = tx.identities.parent(who.account_id, want.region, name)
+    return Replica(want.region, not permits(who.permissions, REPLICATE, name), parent)
 
 
 async def put_dkim_attributes(
@@ -170,6 +177,7 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
         slots = rotation.with_domain_gone(identity.slots, now, world.policy)
         if not tx.identities.delete(replace(identity, slots=slots)):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
+        forget_neighbours(tx, who, name)
         due = rotation.next_due_at(slots, rotation.Wish(None), now)
         tx.slots.save(identity.account_id, identity.region, identity.name, slots, due)
         told = (Event("deleted", "identity deleted; keys that signed stay published"),)
@@ -233,8 +241,14 @@ def _raise_if_exists(tx: Tx, who: Principal, domain: str, name: str) -> None:
         raise AlreadyExists(_exists(name))
 
 
-async def _refuse_existing(world: World, who: Principal, domain: str, name: str) -> None:
-    await world.store.read(lambda tx: _raise_if_exists(tx, who, domain, name))
+async def _refuse_early(world: World, who: Principal, domain: str, command: CreateIdentity) -> None:
+    """What the unit would refuse, refused before anything is made for it."""
+
+    def unit(tx: Tx) -> None:
+        _raise_if_exists(tx, who, domain, command.name)
+        check_new_attributes(tx, who, command)
+
+    await world.store.read(unit)
 
 
 def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:

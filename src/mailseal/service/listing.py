@@ -6,10 +6,7 @@ References: AWS SESv2 ListEmailIdentitiesRequest.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +14,10 @@ from mailseal.core.access import Principal
 from mailseal.core.commands import ListIdentities
 from mailseal.core.errors import BadRequest
 from mailseal.core.lifecycle import DkimStatus
+from mailseal.service import paging
 from mailseal.service.world import IdentityQuery, IdentitySummary, World
 
 _DEFAULT_PAGE = 100
-_MAC_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ async def list_identities(
     )
     rows = await world.store.read(lambda tx: tuple(tx.identities.list(query)))
     more = len(rows) > limit
-    return IdentityPage(rows[:limit], _token(world, bound, rows[limit - 1].name) if more else None)
+    return IdentityPage(rows[:limit], paging.sealed(world, bound, rows[limit - 1].name) if more else None)
 
 
 def _bound_to(who: Principal, command: ListIdentities) -> bytes:
@@ -63,21 +60,8 @@ def _bound_to(who: Principal, command: ListIdentities) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
-def _mac(world: World, bound: bytes, name: bytes) -> bytes:
-    return hmac.digest(world.token_secret, b"next-token\0" + bound + name, hashlib.sha256)[:_MAC_BYTES]
-
-
-def _token(world: World, bound: bytes, name: str) -> str:
-    return base64.urlsafe_b64encode(_mac(world, bound, name.encode()) + name.encode()).decode()
-
-
 def _opened(world: World, bound: bytes, token: str) -> str:
-    refusal = BadRequest("NextToken is not valid.", hint="Send it back with the filter it was given for.")
-    try:
-        data = base64.urlsafe_b64decode(token.encode("ascii"))
-        name = data[_MAC_BYTES:].decode("ascii")
-    except (UnicodeError, binascii.Error):
-        raise refusal from None
-    if not hmac.compare_digest(data[:_MAC_BYTES], _mac(world, bound, name.encode())):
-        raise refusal
+    name = paging.opened(world, bound, token)
+    if name is None:
+        raise BadRequest("NextToken is not valid.", hint="Send it back with the filter it was given for.")
     return name

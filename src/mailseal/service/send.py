@@ -20,6 +20,7 @@ from mailseal.core.identity import Identity
 from mailseal.core.sending import covering_names, identity_to_send_as, signing_key
 from mailseal.dkim.message import Message, MessageRefused, parse_message
 from mailseal.dkim.sign import Signer, sign
+from mailseal.service.admit import permit
 from mailseal.service.composing import Stamp, envelope_recipients, message_bytes
 from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, SealedKey, Tx, World
 
@@ -68,6 +69,7 @@ async def find_signature(world: World, who: Principal, sender: Mailbox) -> Signa
         )
         candidates = [identity for identity in found if identity is not None]
         identity = identity_to_send_as(candidates, str(sender), who.region)
+        permit(who, "SendEmail", identity.name)
         chosen = signing_key(identity)
         if chosen is None:
             return Signature(identity, None)

@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from mailseal.core.access import AccessKey
+from mailseal.core.access import AccessKey, Account
+from mailseal.core.attributes import Attributes
+from mailseal.core.configsets import ConfigurationSet
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
 from mailseal.core.identity import Event, Identity, Parent
 from mailseal.core.keys import KeyPlace
+from mailseal.core.mailfrom import MailFrom, MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import Answer, KeySlot, Slots
 from mailseal.core.stored import (
     DueCheck,
+    DueMailFrom,
     DueSlots,
     DueTimes,
     IdentityQuery,
@@ -171,10 +175,18 @@ class AccessKeys(Protocol):
 
     def accounts(self) -> Sequence[str]: ...
 
+    def account(self, account_id: str) -> Account | None: ...
+
+    def set_account(self, account: Account) -> bool:
+        """Whether there is such an account; it has this label and these limits from now on."""
+
+    def identities_held(self, account_id: str, region: str, at_most: int) -> int:
+        """Identities of every kind, counted no further than `at_most`."""
+
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None: ...
 
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
-        """The key without its secret, and the sealed secret."""
+        """The key without its secret but with its account's limits, and the sealed secret."""
 
     def list(self, account_id: str) -> Sequence[AccessKey]: ...
 
@@ -194,13 +206,84 @@ class Installation(Protocol):
 class Answers(Protocol):
     """Answers to mutating calls, so that the same call made again gets the same answer."""
 
-    def load(self, access_key_id: str, invocation_id: str, payload_hash: str) -> bytes | None: ...
+    def load(
+        self, access_key_id: str, invocation_id: str, request_hash: str, now: datetime
+    ) -> bytes | None: ...
 
     def save(
-        self, access_key_id: str, invocation_id: str, payload_hash: str, answer: bytes, until: datetime
+        self,
+        access_key_id: str,
+        invocation_id: str,
+        request_hash: str,
+        answer: bytes,
+        now: datetime,
+        until: datetime,
+    ) -> bool:
+        """Whether the answer is kept; False where the call has one that counts at `now`."""
+
+    def forget_before(self, now: datetime, at_most: int) -> int: ...
+
+
+class AttributeRows(Protocol):
+    """Attributes of identities by (account, region, name), whatever kind of identity has the name."""
+
+    def load(self, account_id: str, region: str, name: str) -> Attributes:
+        """The defaults where none were set."""
+
+    def save(self, account_id: str, region: str, name: str, attributes: Attributes) -> None: ...
+
+    def delete(self, account_id: str, region: str, name: str) -> None: ...
+
+    def leave_configuration_set(self, account_id: str, region: str, configuration_set: str) -> None:
+        """Takes a configuration set away from every identity that has it."""
+
+
+class PolicyRows(Protocol):
+    """Policies of identities, likewise."""
+
+    def load(self, account_id: str, region: str, name: str) -> Mapping[str, str]: ...
+
+    def put(self, account_id: str, region: str, name: str, policy_name: str, text: str) -> None: ...
+
+    def delete(self, account_id: str, region: str, name: str, policy_name: str) -> None: ...
+
+    def delete_all(self, account_id: str, region: str, name: str) -> None: ...
+
+
+class MailFromRows(Protocol):
+    """MAIL FROM domains of identities, likewise; one an identity at most."""
+
+    def load(self, account_id: str, region: str, name: str) -> MailFrom | None: ...
+
+    def save(
+        self, account_id: str, region: str, name: str, mail_from: MailFrom, due_at: datetime | None
     ) -> None: ...
 
-    def forget_before(self, now: datetime) -> int: ...
+    def save_report(self, account_id: str, region: str, name: str, report: str) -> None: ...
+
+    def report(self, account_id: str, region: str, name: str) -> str | None:
+        """What the last check of the present domain saw."""
+
+    def delete(self, account_id: str, region: str, name: str) -> None: ...
+
+    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueMailFrom]: ...
+
+    def next_due_at(self) -> datetime | None: ...
+
+
+class ConfigurationSets(Protocol):
+    """Configuration sets by name."""
+
+    def load(self, account_id: str, region: str, name: str) -> ConfigurationSet | None: ...
+
+    def save(self, account_id: str, region: str, wanted: ConfigurationSet) -> None: ...
+
+    def delete(self, account_id: str, region: str, name: str) -> None: ...
+
+    def list(
+        self, account_id: str, region: str, *, after: str, contains: str | None, limit: int
+    ) -> Sequence[str]:
+        """Names in their order."""
 
 
 class Tx(Protocol):
@@ -224,6 +307,14 @@ class Tx(Protocol):
     def installation(self) -> Installation: ...
     @property
     def answers(self) -> Answers: ...
+    @property
+    def attributes(self) -> AttributeRows: ...
+    @property
+    def policies(self) -> PolicyRows: ...
+    @property
+    def mail_from(self) -> MailFromRows: ...
+    @property
+    def configuration_sets(self) -> ConfigurationSets: ...
 
 
 class Store(Protocol):
@@ -291,6 +382,7 @@ class World:
     clock: Clock
     policy: Policy
     hosted_zone: str
+    mail_from_hosts: MailFromHosts
     regions: tuple[str, ...]
     token_secret: bytes = field(repr=False)
     stock_target: Mapping[int, int]

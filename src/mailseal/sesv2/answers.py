@@ -15,8 +15,11 @@ from typing import Any
 
 import msgspec
 
+from mailseal.core.attributes import Neighbours
+from mailseal.core.commands import Tag
 from mailseal.core.identity import DkimAttributes, Identity, Verification, dkim_attributes, verification
 from mailseal.core.lifecycle import DkimStatus
+from mailseal.core.mailfrom import MxFailure
 from mailseal.core.stored import IdentitySummary
 
 NOTHING = b"{}"
@@ -36,22 +39,45 @@ def created(identity: Identity) -> bytes:
     )
 
 
-def identity(found: Identity) -> bytes:
+def identity(found: Identity, beside: Neighbours) -> bytes:
     """The body of GetEmailIdentity."""
     standing = verification(found)
     return _encode(
         {
             "IdentityType": "DOMAIN",
-            "FeedbackForwardingStatus": True,
+            "FeedbackForwardingStatus": beside.attributes.feedback_forwarding,
             "VerifiedForSendingStatus": standing.may_send,
             "DkimAttributes": _dkim(dkim_attributes(found)),
-            "MailFromAttributes": {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"},
-            "Policies": {},
-            "Tags": [{"Key": tag.key, "Value": tag.value} for tag in found.tags],
+            **besides(beside),
             "VerificationStatus": standing.status,
             "VerificationInfo": _info(standing),
         }
     )
+
+
+def besides(beside: Neighbours) -> dict[str, Any]:
+    """The members of GetEmailIdentity that are the same for identities of every kind.
+
+    AWS SESv2 MailFromAttributes names three members as required; SES leaves two out where no domain is set.
+    """
+    attributes, mail_from = beside.attributes, beside.mail_from
+    told: dict[str, str] = {}
+    if mail_from is not None:
+        told = {"MailFromDomain": mail_from.domain, "MailFromDomainStatus": mail_from.proof.status}
+    told["BehaviorOnMxFailure"] = mail_from.on_failure if mail_from else MxFailure.USE_DEFAULT_VALUE
+    members: dict[str, Any] = {
+        "MailFromAttributes": told,
+        "Policies": beside.policies,
+        "Tags": tags(attributes.tags),
+    }
+    if attributes.configuration_set is not None:
+        members["ConfigurationSetName"] = attributes.configuration_set
+    return members
+
+
+def tags(found: Sequence[Tag]) -> list[dict[str, str]]:
+    """A list of tags."""
+    return [{"Key": tag.key, "Value": tag.value} for tag in found]
 
 
 def dkim_signing_put(changed: Identity) -> bytes:

@@ -25,7 +25,9 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
-from mailseal.service import configure, listing, send
+from mailseal.service import attributes, configure, listing, send
+from mailseal.service.admit import permit
+from mailseal.service.attributes import Described
 from mailseal.service.world import World
 from mailseal.sesv2 import answers, shapes
 from mailseal.sesv2.jsontext import parse_json
@@ -33,7 +35,11 @@ from mailseal.sesv2.operations import SMALL_BODY, Operation
 
 W = TypeVar("W")
 
+NAMED_LATER = frozenset({Operation.CREATE_EMAIL_IDENTITY, Operation.SEND_EMAIL})
+"""Operations whose identity is known only from the body: the permission is asked for when it is."""
 MUTATING = frozenset(Operation) - {Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}
+UNSTORED = frozenset({Operation.SEND_EMAIL})
+"""Mutating operations that change nothing in the database, so that no transaction could hold their answer."""
 
 
 class Page(Protocol):
@@ -52,7 +58,7 @@ class UseCases(Generic[W]):
     create_identity: Callable[[W, Principal, CreateIdentity, datetime], Awaitable[Identity]]
     put_dkim_signing: Callable[[W, Principal, PutDkimSigning, datetime], Awaitable[Identity]]
     put_dkim_attributes: Callable[[W, Principal, PutDkimAttributes, datetime], Awaitable[None]]
-    get_identity: Callable[[W, Principal, str, datetime], Awaitable[Identity]]
+    describe_identity: Callable[[W, Principal, str, datetime], Awaitable[Described]]
     list_identities: Callable[[W, Principal, ListIdentities, datetime], Awaitable[Page]]
     delete_identity: Callable[[W, Principal, str, datetime], Awaitable[None]]
     send_email: Callable[[W, Principal, SendEmail, datetime], Awaitable[str]]
@@ -62,7 +68,7 @@ SERVICE: UseCases[World] = UseCases(
     create_identity=configure.create_identity,
     put_dkim_signing=configure.put_dkim_signing,
     put_dkim_attributes=configure.put_dkim_attributes,
-    get_identity=configure.get_identity,
+    describe_identity=attributes.describe_identity,
     list_identities=listing.list_identities,
     delete_identity=configure.delete_identity,
     send_email=send.send_email,
@@ -88,9 +94,12 @@ class Asked(Generic[W]):
 async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
     """The body of the answer; raises a Refusal, or whatever fault there was."""
     world, who, now = asked.world, asked.who, asked.now
+    if asked.operation not in NAMED_LATER:
+        permit(who, asked.operation, asked.identity or None)
     match asked.operation:
         case Operation.GET_EMAIL_IDENTITY:
-            return answers.identity(await use_cases.get_identity(world, who, asked.identity, now))
+            found = await use_cases.describe_identity(world, who, asked.identity, now)
+            return answers.identity(found.identity, found.beside)
         case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
             signing = shapes.put_dkim_signing(asked.identity, parse_json(asked.body))
             return answers.dkim_signing_put(await use_cases.put_dkim_signing(world, who, signing, now))
@@ -100,18 +109,33 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
         case Operation.CREATE_EMAIL_IDENTITY:
             new = shapes.create_identity(parse_json(asked.body))
             asked.names(new.name)
+            permit(who, asked.operation, new.name)
             return answers.created(await use_cases.create_identity(world, who, new, now))
         case Operation.PUT_DKIM_ATTRIBUTES:
-            attributes = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))
-            await use_cases.put_dkim_attributes(world, who, attributes, now)
+            switch = shapes.put_dkim_attributes(asked.identity, parse_json(asked.body))
+            await use_cases.put_dkim_attributes(world, who, switch, now)
             return answers.NOTHING
         case Operation.DELETE_EMAIL_IDENTITY:
             await use_cases.delete_identity(world, who, asked.identity, now)
             return answers.NOTHING
         case Operation.LIST_EMAIL_IDENTITIES:
             wanted = _listing(asked)
-            found = await use_cases.list_identities(world, who, wanted, now)
-            return answers.page(found.items, found.next_token)
+            page = await use_cases.list_identities(world, who, wanted, now)
+            return answers.page(page.items, page.next_token)
+
+
+def answer_of(operation: Operation, result: object) -> bytes | None:
+    """The body that a unit's result makes, None where that is not the operation's result.
+
+    It has to be the body that `perform` gives, for it is what the same call made again gets.
+    """
+    match operation:
+        case Operation.CREATE_EMAIL_IDENTITY:
+            return answers.created(result) if isinstance(result, Identity) else None
+        case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
+            return answers.dkim_signing_put(result) if isinstance(result, Identity) else None
+        case _:
+            return answers.NOTHING if result is None else None
 
 
 async def _email(body: bytes) -> SendEmail:

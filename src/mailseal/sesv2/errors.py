@@ -3,7 +3,8 @@
 Rule: pure; the only module of Mailseal that knows an HTTP status. AWS's sentence stays to the byte where
 programs match it: a hint follows it only in a BadRequestException, elsewhere it is the extra member `hint`.
 References: AWS SESv2 BadRequestException, AWS SESv2 NotFoundException, AWS SESv2 AlreadyExistsException,
-AWS SESv2 TooManyRequestsException, AWS SESv2 ConcurrentModificationException, AWS SESv2 MessageRejected.
+AWS SESv2 TooManyRequestsException, AWS SESv2 ConcurrentModificationException, AWS SESv2 MessageRejected,
+AWS SESv2 MailFromDomainNotVerifiedException, AWS SESv2 SendingPausedException.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ _NAMES: dict[type[core.Refusal], tuple[int, str]] = {
     core.TooManyRequests: (429, "TooManyRequestsException"),
     core.ConcurrentModification: (500, "ConcurrentModificationException"),
     core.MessageRejected: (400, "MessageRejected"),
+    core.MailFromDomainNotVerified: (400, "MailFromDomainNotVerifiedException"),
+    core.SendingPaused: (400, "SendingPausedException"),
     core.Unavailable: (503, "ServiceUnavailable"),
     core.NotAuthenticated: (403, "InvalidSignatureException"),
     core.MissingAuthenticationToken: (403, "MissingAuthenticationTokenException"),

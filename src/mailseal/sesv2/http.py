@@ -9,21 +9,21 @@ References: rest-json as botocore reads it: `x-amzn-RequestId`, `x-amzn-ErrorTyp
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from mailseal.core.access import Principal, check_region
+from mailseal.core.access import Principal
 from mailseal.core.errors import Refusal
-from mailseal.service import admit
+from mailseal.service.once import CallId, OnceStore, call_id
 from mailseal.service.world import World
 from mailseal.sesv2 import intake, sigv4
-from mailseal.sesv2.calls import MUTATING, SERVICE, Asked, UseCases, perform
+from mailseal.sesv2.admission import Admission, Arrived, new_request_id
+from mailseal.sesv2.calls import MUTATING, SERVICE, UNSTORED, Asked, UseCases, answer_of, perform
 from mailseal.sesv2.errors import WireError, wire_error, wire_fault
-from mailseal.sesv2.operations import Operation, Route, route
+from mailseal.sesv2.operations import Operation, route
 from mailseal.sesv2.replays import Replays
 from mailseal.telemetry import Request, Telemetry
 
@@ -31,7 +31,6 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, intake.Receive, Send], Awaitable[None]]
 
-LONGEST_INVOCATION_ID = 128
 TOO_LARGE = 413
 NATIVE_PATHS = (b"/mailseal/", b"/healthz", b"/readyz")
 
@@ -93,24 +92,30 @@ class SesApi:
         telemetry: Telemetry,
         native: Application,
         use_cases: UseCases[World] = SERVICE,
+        *,
+        admission: Admission | None = None,
+        query_api: Application | None = None,
     ) -> None:
         self._world = world
         self._telemetry = telemetry
         self._native = native
         self._use_cases = use_cases
-        self._keys = admit.KnownKeys()
-        self._derived = sigv4.DerivedKeys()
-        self._room = intake.Room()
+        self._admission = admission or Admission(world)
+        self._query_api = query_api
         self._replays = Replays()
 
     async def __call__(self, scope: Scope, receive: intake.Receive, send: Send) -> None:
-        """Answers one request; paths of our own go to the native application, as does the lifespan."""
+        """Answers one request; paths of our own go to the native application, as does the lifespan, and
+        what the query API of SES's version 1 is asked goes there."""
         if scope["type"] != "http" or scope["raw_path"].startswith(NATIVE_PATHS):
             await self._native(scope, receive, send)
             return
+        if scope["raw_path"] == b"/" and self._query_api is not None and _is_query(scope):
+            await self._query_api(scope, receive, send)
+            return
         loop = asyncio.get_running_loop()
         began = loop.time()
-        finished = _Finished(_request_id(), scope["method"], self._world.clock.real_now())
+        finished = _Finished(new_request_id(), scope["method"], self._world.clock.real_now())
         with _Edge(finished) as edge:
             edge.content = await self._answer(scope, receive, finished)
         if not edge.client_is_gone:
@@ -139,11 +144,14 @@ class SesApi:
 
     async def _answer(self, scope: Scope, receive: intake.Receive, finished: _Finished) -> bytes:
         target = sigv4.Target(scope["method"], scope["raw_path"], scope["query_string"])
-        headers: sigv4.Headers = scope["headers"]
+        arrived = Arrived(target, scope["headers"], finished.at)
         found = route(target.method, target.raw_path)
         finished.operation, finished.identity = found.operation, found.identity
-        claim = self._claim(target, headers, finished.at)
-        who, body = await self._admitted(found, claim, target, headers, receive, finished)
+        admitted = await self._admission.admitted(arrived, receive, found.body_limit)
+        # SES's rate, too, is for everything but sending.
+        if found.operation is not Operation.SEND_EMAIL:
+            self._admission.within_rate(admitted, finished.at)
+        who, body = admitted.who, admitted.body
         finished.principal = who
         asked = Asked(
             self._world,
@@ -156,62 +164,27 @@ class SesApi:
             body.content,
             finished.names,
         )
-        work = partial(perform, self._use_cases, asked)
-        invocation = _invocation_id(headers)
-        if invocation and found.operation in MUTATING:
-            call = (who.access_key_id, invocation, target.method, target.raw_path, body.sha256)
-            return await self._replays.answer(call, finished.at, work)
-        return await work()
+        invocation = arrived.invocation_id()
+        if not invocation or found.operation not in MUTATING:
+            return await perform(self._use_cases, asked)
+        call = call_id(who.access_key_id, invocation, target.method, target.raw_path, body.sha256)
+        return await self._once(call, asked, finished.at)
 
-    def _claim(self, target: sigv4.Target, headers: sigv4.Headers, at: datetime) -> sigv4.Claim:
-        claim = sigv4.parse_claim(headers, target.query)
-        sigv4.check_service(claim)
-        check_region(claim.region, self._world.regions)
-        sigv4.check_time(claim, at)
-        return claim
+    async def _once(self, call: CallId, asked: Asked[World], at: datetime) -> bytes:
+        """The answer of a call that may have been made before."""
+        if asked.operation in UNSTORED:
+            return await self._replays.remembered(call, at, partial(perform, self._use_cases, asked))
 
-    async def _admitted(
-        self,
-        found: Route,
-        claim: sigv4.Claim,
-        target: sigv4.Target,
-        headers: sigv4.Headers,
-        receive: intake.Receive,
-        finished: _Finished,
-    ) -> tuple[Principal, intake.Body]:
-        key = await self._keys.find(self._world, claim.access_key_id, finished.at)
-        length = intake.declared_length(headers)
-        aside = intake.check_length(length, found.body_limit, key is not None)
-        if aside == 0:
-            body = intake.EMPTY
-            return admit.admit(key, claim.region, partial(self._proves, claim, target, headers, body)), body
-        await self._room.take(aside)
-        try:
-            body = await intake.read_body(receive, aside)
-            who = admit.admit(key, claim.region, partial(self._proves, claim, target, headers, body))
-        finally:
-            self._room.give_back(aside)
-        return who, body
+        async def work(store: OnceStore) -> bytes:
+            return await perform(self._use_cases, replace(asked, world=replace(asked.world, store=store)))
 
-    def _proves(
-        self, claim: sigv4.Claim, target: sigv4.Target, headers: sigv4.Headers, body: intake.Body, secret: str
-    ) -> bool:
-        derived = self._derived.derived(secret, claim.date, claim.region)
-        return sigv4.proves(claim, target, headers, body.sha256, derived)
+        told = partial(answer_of, asked.operation)
+        return await self._replays.stored(self._world.store, call, at, told, work)
 
 
-def _request_id() -> str:
-    """A random (version 4) UUID, without the seven microseconds that Python's class for it takes."""
-    text = os.urandom(16).hex()
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-
-
-def _invocation_id(headers: sigv4.Headers) -> str:
-    for name, value in headers:
-        if name == b"amz-sdk-invocation-id" and len(value) <= LONGEST_INVOCATION_ID:
-            return value.decode("latin-1")
-    return ""
+def _is_query(scope: Scope) -> bool:
+    """Whether a request for the root is for the query API: a form is posted, or the query has an action."""
+    return scope["method"] == "POST" or b"Action=" in scope["query_string"]
 
 
 async def _respond(send: Send, finished: _Finished, content: bytes) -> None:

@@ -8,33 +8,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from mailseal.core.access import AccessKey
-from mailseal.store.engine import Execute, Row, to_ms
+from mailseal.core.access import EVERYTHING, AccessKey, Account, Permissions
+from mailseal.core.limits import Limits, Rate
+from mailseal.store.engine import Execute, Row, from_ms, to_ms
 
 # accounts.add: an account; one that exists stays as it is.
 _ADD_ACCOUNT = """
 INSERT INTO accounts (account_id, created_at) VALUES (?, ?) ON CONFLICT (account_id) DO NOTHING
 """
 
+# accounts.set: an account's label and limits.
+_SET_ACCOUNT = """
+UPDATE accounts SET label = ?, max_identities = ?, requests_per_s = ?, burst = ? WHERE account_id = ?
+RETURNING account_id
+"""
+
 # accounts.list: all of them.
 _ACCOUNTS = "SELECT account_id FROM accounts ORDER BY account_id"
 
-# access_keys.add: a key with its sealed secret.
-_ADD = """
-INSERT INTO access_keys (access_key_id, account_id, sealed_secret, is_enabled, is_sandbox, created_at)
-VALUES (?, ?, ?, ?, ?, ?)
+# accounts.load: one account.
+_LOAD_ACCOUNT = """
+SELECT account_id, label, max_identities, requests_per_s, burst, created_at FROM accounts WHERE account_id = ?
 """
 
-# access_keys.load: one key with its sealed secret.
+# accounts.held: how many identities an account has in a region, counted no further than asked for.
+_HELD = """
+SELECT COUNT(*) FROM (SELECT 1 FROM identities WHERE account_id = ? AND region = ? LIMIT ?)
+"""
+
+# access_keys.add: a key with its sealed secret.
+_ADD = """
+INSERT INTO access_keys (access_key_id, account_id, sealed_secret, is_enabled, is_sandbox, created_at, label,
+    allowed_actions, allowed_identities)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# access_keys.load: one key with its sealed secret and its account's limits.
 _LOAD = """
-SELECT access_key_id, account_id, is_enabled, is_sandbox, sealed_secret FROM access_keys
-WHERE access_key_id = ?
+SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.allowed_actions,
+    k.allowed_identities, k.created_at, a.max_identities, a.requests_per_s, a.burst, k.sealed_secret
+FROM access_keys k JOIN accounts a ON a.account_id = k.account_id WHERE k.access_key_id = ?
 """
 
 # access_keys.list: the keys of an account.
 _LIST = """
-SELECT access_key_id, account_id, is_enabled, is_sandbox FROM access_keys WHERE account_id = ?
-ORDER BY access_key_id
+SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.allowed_actions,
+    k.allowed_identities, k.created_at, a.max_identities, a.requests_per_s, a.burst
+FROM access_keys k JOIN accounts a ON a.account_id = k.account_id WHERE k.account_id = ?
+ORDER BY k.access_key_id
 """
 
 # access_keys.any_sandbox: whether the sandbox's fixed key, which is no secret, is among them.
@@ -61,15 +82,33 @@ class AccessKeys:
         """The ids of all accounts, in their order."""
         return [account_id for (account_id,) in self._execute(_ACCOUNTS)]
 
+    def account(self, account_id: str) -> Account | None:
+        """One account with its limits, or None."""
+        for found, label, identities, per_second, burst, made in self._execute(_LOAD_ACCOUNT, (account_id,)):
+            return Account(found, label, _limits(identities, per_second, burst), from_ms(made))
+        return None
+
+    def set_account(self, account: Account) -> bool:
+        """Whether there is such an account; it has this label and these limits from now on."""
+        rate = account.limits.rate
+        numbers = (rate.per_second, rate.burst) if rate else (None, None)
+        values = (account.label, account.limits.identities, *numbers, account.account_id)
+        return bool(self._execute(_SET_ACCOUNT, values))
+
+    def identities_held(self, account_id: str, region: str, at_most: int) -> int:
+        """How many identities the account has in the region; `at_most` where it has that many or more."""
+        return int(self._execute(_HELD, (account_id, region, at_most))[0][0])
+
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None:
         """Stores a key of an account that exists; of its secret only the sealed form."""
-        values = (int(key.enabled), int(key.is_sandbox_key), to_ms(now))
+        allowed = (" ".join(key.permissions.actions), " ".join(key.permissions.identities))
+        values = (int(key.enabled), int(key.is_sandbox_key), to_ms(now), key.label, *allowed)
         self._execute(_ADD, (key.access_key_id, key.account_id, sealed_secret, *values))
 
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
         """The key without its secret, and the sealed secret; None where there is no such key."""
-        for *row, sealed_secret in self._execute(_LOAD, (access_key_id,)):
-            return _access_key(tuple(row)), sealed_secret
+        for row in self._execute(_LOAD, (access_key_id,)):
+            return _access_key(row), row[-1]
         return None
 
     def list(self, account_id: str) -> Sequence[AccessKey]:
@@ -90,11 +129,19 @@ class AccessKeys:
 
 
 def _access_key(row: Row) -> AccessKey:
-    access_key_id, account_id, is_enabled, is_sandbox = row
+    access_key_id, account_id, is_enabled, is_sandbox, label, actions, identities, made = row[:8]
+    allowed = Permissions(tuple(actions.split()), tuple(identities.split()))
     return AccessKey(
         access_key_id=access_key_id,
         account_id=account_id,
-        secret="",
         enabled=bool(is_enabled),
         is_sandbox_key=bool(is_sandbox),
+        permissions=EVERYTHING if allowed == EVERYTHING else allowed,
+        label=label,
+        created_at=from_ms(made),
+        limits=_limits(*row[8:11]),
     )
+
+
+def _limits(identities: int | None, per_second: int | None, burst: int | None) -> Limits:
+    return Limits(identities, None if per_second is None or burst is None else Rate(per_second, burst))

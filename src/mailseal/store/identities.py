@@ -7,12 +7,10 @@ References: AWS SESv2 ListEmailIdentitiesRequest, AWS SESv2 IdentityInfo.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from mailseal.core.commands import Tag
 from mailseal.core.identity import Identity, Parent, Setting, verification
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.rotation import Slots, Wish, next_due_at
@@ -24,16 +22,16 @@ from mailseal.store.slots import SlotRows
 # identities.load: one identity.
 _LOAD = """
 SELECT version, created_at, newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, tags
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key
 FROM identities WHERE account_id = ? AND region = ? AND name = ?
 """
 
 # identities.insert: an identity whose name is free, at version 1.
 _INSERT = """
 INSERT INTO identities (newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, tags, status, may_send,
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, status, may_send,
     account_id, region, name, created_at, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 """
 
@@ -41,7 +39,7 @@ ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 _UPDATE = """
 UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
     length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
-    revoke_old_key = ?, tags = ?, status = ?, may_send = ?, version = version + 1
+    revoke_old_key = ?, status = ?, may_send = ?, version = version + 1
 WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING version
 """
 
@@ -90,7 +88,7 @@ class Identities:
         if not rows:
             return None
         version, created_at, newest_id, signing_id, signing_enabled, *later = rows[0]
-        length_changed_at, downgraded_at, last_key_at, *rotation, tags = later
+        length_changed_at, downgraded_at, last_key_at, *rotation = later
         new_key_wanted, rotate_days, revoke_old_key = rotation
         settings = self._settings.load(*place)
         return Identity(
@@ -106,7 +104,6 @@ class Identities:
             new_key_wanted=bool(new_key_wanted),
             rotate_days=rotate_days,
             revoke_old_key=bool(revoke_old_key),
-            tags=tuple(Tag(key, value) for key, value in json.loads(tags)),
             replica_regions=self._settings.replica_regions(*place),
             version=version,
         )
@@ -147,7 +144,7 @@ class Identities:
 
     def list(self, query: IdentityQuery) -> Sequence[IdentitySummary]:
         """A page of identities in the order of their names, at most `query.limit`."""
-        contains = None if query.name_contains is None else _like(query.name_contains)
+        contains = None if query.name_contains is None else like_pattern(query.name_contains)
         values = (query.account_id, query.region, query.after, contains, contains)
         if query.status is None:
             rows = self._execute(_LIST, (*values, query.limit))
@@ -186,7 +183,6 @@ def _state(identity: Identity) -> tuple[Value, ...]:
         int(identity.new_key_wanted),
         identity.rotate_days,
         int(identity.revoke_old_key),
-        json.dumps([[tag.key, tag.value] for tag in identity.tags], ensure_ascii=False),
         stands.status,
         int(stands.may_send),
     )
@@ -197,7 +193,7 @@ def _due_by_time(slots: Slots, any_moment: datetime) -> datetime | None:
     return next_due_at(slots, Wish(None), any_moment)
 
 
-def _like(part: str) -> str:
+def like_pattern(part: str) -> str:
     """The LIKE pattern for names that contain `part`, its wildcards taken literally."""
     escaped = part.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{escaped}%"

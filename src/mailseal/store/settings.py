@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from mailseal.core.identity import (
     ByoDkim,
@@ -20,20 +19,9 @@ from mailseal.core.identity import (
     Setting,
 )
 from mailseal.core.keys import KeyRef
-from mailseal.core.lifecycle import DkimStatus, ErrorType, Evidence, Proof
-from mailseal.core.observations import SoaRecord
 from mailseal.core.stored import DueCheck
-from mailseal.store.engine import (
-    Execute,
-    Row,
-    Value,
-    duration_from_ms,
-    duration_to_ms,
-    from_ms,
-    from_ms_or_null,
-    to_ms,
-    to_ms_or_null,
-)
+from mailseal.store.engine import Execute, Row, Value, from_ms_or_null, to_ms, to_ms_or_null
+from mailseal.store.proofs import proof_from, proof_values
 from mailseal.store.slots import SlotRows
 
 _EASY, _BYO, _REPLICA = "EASY", "BYO", "REPLICA"
@@ -114,7 +102,8 @@ class Settings:
         """The live settings of an identity, by their ids; a replica's with its parent as it stands."""
         rows = self._execute(_LOAD, (account_id, region, name))
         return {
-            row[0]: Setting(row[0], self._method(account_id, name, row), _proof(row[7:25])) for row in rows
+            row[0]: Setting(row[0], self._method(account_id, name, row), proof_from(row[7:25]))
+            for row in rows
         }
 
     def _method(self, account_id: str, name: str, row: Row) -> Method:
@@ -155,7 +144,7 @@ class Settings:
 
     def _put(self, place: tuple[str, str, str], setting: Setting, due: Mapping[str, datetime | None]) -> None:
         moment = to_ms_or_null(due.get(setting.setting_id))
-        proof = _proof_values(setting.proof)
+        proof = proof_values(setting.proof)
         if not self._execute(_UPDATE, (*proof, setting.setting_id)):
             method = _method_values(setting)
             borrowed = _borrowed_values(setting)
@@ -189,38 +178,3 @@ def _borrowed_values(setting: Setting) -> tuple[Value, ...]:
             return region, int(denied)
         case _:
             return None, 0
-
-
-def _proof(values: Row | list[Any]) -> Proof:
-    status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms, *later = values
-    temporaries, temporary_since, evidence, last_checked_at, last_success_at, error_type, *answer = later
-    primary, admin, serial, minimum, negative_until = answer
-    return Proof(
-        status=DkimStatus(status),
-        since=from_ms(since),
-        searching_since=from_ms(searching_since),
-        excused=duration_from_ms(excused_ms),
-        first_match_at=from_ms_or_null(first_match_at),
-        negatives=negatives,
-        missing_for=duration_from_ms(missing_ms),
-        temporaries=temporaries,
-        temporary_since=from_ms_or_null(temporary_since),
-        last_evidence=None if evidence is None else Evidence(evidence),
-        last_checked_at=from_ms_or_null(last_checked_at),
-        last_success_at=from_ms_or_null(last_success_at),
-        error_type=None if error_type is None else ErrorType(error_type),
-        soa=None if primary is None else SoaRecord(primary, admin, serial, minimum),
-        negative_until=from_ms_or_null(negative_until),
-    )
-
-
-def _proof_values(proof: Proof) -> tuple[Value, ...]:
-    soa = proof.soa
-    return (
-        *(proof.status, to_ms(proof.since), to_ms(proof.searching_since), duration_to_ms(proof.excused)),
-        *(to_ms_or_null(proof.first_match_at), proof.negatives, duration_to_ms(proof.missing_for)),
-        *(proof.temporaries, to_ms_or_null(proof.temporary_since), proof.last_evidence),
-        *(to_ms_or_null(proof.last_checked_at), to_ms_or_null(proof.last_success_at), proof.error_type),
-        *((None, None, None, None) if soa is None else (soa.primary, soa.admin, soa.serial, soa.minimum)),
-        to_ms_or_null(proof.negative_until),
-    )

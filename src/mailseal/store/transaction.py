@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from mailseal.store.access import AccessKeys
 from mailseal.store.answers import Answers
+from mailseal.store.attributes import AttributeRows, PolicyRows
+from mailseal.store.configsets import ConfigurationSets
 from mailseal.store.engine import Execute
 from mailseal.store.events import Events, EvidenceReports
 from mailseal.store.identities import Identities
 from mailseal.store.installation import Installation
 from mailseal.store.keys import Keys
+from mailseal.store.mailfrom import MailFromRows
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
 from mailseal.store.zone import Zone
@@ -30,3 +33,7 @@ class Transaction:
         self.access_keys = AccessKeys(execute)
         self.installation = Installation(execute)
         self.answers = Answers(execute)
+        self.attributes = AttributeRows(execute)
+        self.policies = PolicyRows(execute)
+        self.mail_from = MailFromRows(execute)
+        self.configuration_sets = ConfigurationSets(execute)

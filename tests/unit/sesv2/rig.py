@@ -17,12 +17,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from mailseal.core.access import AccessKey
+from mailseal.core.attributes import Attributes, Neighbours
 from mailseal.core.errors import AlreadyExists, NotFound
 from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, started
 from mailseal.core.rotation import KeySlot, SlotState
 from mailseal.core.stored import IdentitySummary
+from mailseal.service.attributes import Described
 from mailseal.sesv2.calls import UseCases
 from mailseal.sesv2.http import SesApi
 from mailseal.telemetry import Line, Telemetry
@@ -72,11 +74,23 @@ class World:
         }
         keys = SimpleNamespace(load=lambda name: (known[name], SECRET.encode()) if name in known else None)
 
+        kept: dict[Any, bytes] = {}
+
+        def save(*told: Any) -> bool:
+            kept[told[:3]] = told[3]
+            return True
+
+        answers = SimpleNamespace(load=lambda *call: kept.get(call[:3]), save=save)
+        tx = SimpleNamespace(access_keys=keys, answers=answers)
+
         async def read(unit: Any) -> Any:
             self.reads += 1
-            return unit(SimpleNamespace(access_keys=keys))
+            return unit(tx)
 
-        self.store = SimpleNamespace(read=read)
+        async def write(unit: Any) -> Any:
+            return unit(tx)
+
+        self.store = SimpleNamespace(read=read, write=write)
         self.keyring = SimpleNamespace(open_secret=lambda name, sealed: sealed)
         self.clock = SimpleNamespace(now=lambda: MADE_AT, real_now=lambda: self.real)
 
@@ -86,6 +100,7 @@ class Cases:
     """Use cases over a dict; every command that arrives is kept, in order."""
 
     identities: dict[str, Identity] = field(default_factory=dict)
+    beside: dict[str, Neighbours] = field(default_factory=dict)
     arrived: list[Any] = field(default_factory=list)
     raises: Exception | None = None
     pause: float = 0.0
@@ -108,8 +123,9 @@ class Cases:
             raise AlreadyExists(f"Email identity {command.name} already exist.")
         own = command.dkim is not None and command.dkim.selector is not None
         made = byodkim(command.name, command.dkim.selector) if own else easy(command.name)
-        self.identities[command.name] = replace(made, tags=command.tags)
-        return self.identities[command.name]
+        self.identities[command.name] = made
+        self.beside[command.name] = Neighbours(Attributes(tags=command.tags))
+        return made
 
     async def put_dkim_signing(self, world: Any, who: Any, command: Any, now: datetime) -> Identity:
         await self._came(who, command)
@@ -124,9 +140,9 @@ class Cases:
         found = self._found(command.name)
         self.identities[command.name] = replace(found, signing_enabled=command.signing_enabled)
 
-    async def get_identity(self, world: Any, who: Any, name: str, now: datetime) -> Identity:
+    async def describe_identity(self, world: Any, who: Any, name: str, now: datetime) -> Described:
         await self._came(who, ("get", name))
-        return self._found(name)
+        return Described(self._found(name), self.beside.get(name, Neighbours()))
 
     async def list_identities(self, world: Any, who: Any, command: Any, now: datetime) -> Any:
         await self._came(who, command)
