@@ -95,6 +95,7 @@ class VerificationConfig:
 class KeysConfig:
     """Keys made by us."""
 
+    rotate_days: int = _key(180, "a key is followed by a new one so often; 0: only when asked")
     retain_days: int = _key(8, "a retired key stays published this long, and its TTL")
     stock_2048: int = _key(200, "pairs of 2048 bits made ahead of need")
     stock_1024: int = _key(20, "pairs of 1024 bits made ahead of need")

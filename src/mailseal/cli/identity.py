@@ -166,9 +166,16 @@ def evidence(name: str) -> None:
 @click.option("--key", "key_file", type=click.Path(path_type=Path), help="That key, PEM or DER.")
 @click.option("--bits", type=click.Choice(["1024", "2048"]), help="Length of the next key that is made.")
 @click.option("--signing", type=click.Choice(["on", "off"]), help="Sign mail, or let it pass unsigned.")
+@click.option("--rotate-days", type=click.IntRange(-1, 3650), help="A new key so often; 0 never, -1 default.")
 @shared
 def set_identity(
-    name: str, easy: bool, selector: str | None, key_file: Path | None, bits: str | None, signing: str | None
+    name: str,
+    easy: bool,
+    selector: str | None,
+    key_file: Path | None,
+    bits: str | None,
+    signing: str | None,
+    rotate_days: int | None,
 ) -> None:
     """Changes how an identity signs; what signs now goes on until the new setting is proven."""
     wish = _wish(selector, key_file, bits)
@@ -179,8 +186,10 @@ def set_identity(
         body["dkim"] = wish
     if signing is not None:
         body["signing_enabled"] = signing == "on"
+    if rotate_days is not None:
+        body["rotate_days"] = rotate_days
     if not body:
-        raise SetupError("nothing to set", do="say --easy, --byodkim, --bits or --signing")
+        raise SetupError("nothing to set", do="say --easy, --byodkim, --bits, --signing or --rotate-days")
     asked = way()
     members = ask(asked, "PUT", identity_path(name), body=body)
     _say(members, lambda: screens.shown(members, asked.where, all_events=False))
@@ -191,12 +200,17 @@ def set_identity(
 @click.option(
     "--wait", "wait", metavar="TIME", is_flag=False, flag_value="1h", help="Until the new key signs."
 )
+@click.option("--now", "revoke", is_flag=True, help="The key is compromised: revoke it, whatever it costs.")
 @shared
-def rotate(name: str, wait: str | None) -> int:
+def rotate(name: str, wait: str | None, revoke: bool) -> int:
     """A new key behind the same CNAMEs."""
     patience = 0.0 if wait is None else seconds(wait)
+    if revoke:
+        cost = f"Mail on its way that {name} signed until now ceases to verify."
+        again = f"mailseal identity rotate {name} --now --yes"
+        _agree(f"the key of {name} was not revoked", cost, again, "Revoke it?")
     asked = way()
-    members = ask(asked, "POST", identity_path(name, "rotate"))
+    members = ask(asked, "POST", identity_path(name, "rotate"), body={"revoke_old_key": revoke})
     if wait is None or given("as_json"):
         _say(members, lambda: rotation.rotating(members, asked.where))
         return Exit.WELL
@@ -233,15 +247,21 @@ def retry(name: str) -> None:
 @shared
 def delete(name: str) -> None:
     """Removes an identity; mail from it is refused from then on."""
-    if not given("yes"):
-        cost = f"Mail from {name} is refused from then on; keys that signed stay published for 8 days."
-        if not sys.stdin.isatty():
-            raise SetupError(f"{name} was not deleted", cost, f"mailseal identity delete {name} --yes")
-        click.confirm(f"{cost} Delete it?", abort=True, err=True)
+    cost = f"Mail from {name} is refused from then on; keys that signed stay published for 8 days."
+    _agree(f"{name} was not deleted", cost, f"mailseal identity delete {name} --yes", "Delete it?")
     asked = way()
     members = ask(asked, "DELETE", identity_path(name))
     again = f"nothing to do; mailseal identity create {name} brings the same tokens back"
     _say(members, lambda: Screen([text(f"{name}  deleted")], again))
+
+
+def _agree(undone: str, cost: str, again: str, question: str) -> None:
+    """Says what it costs and asks; without a terminal it wants --yes, and says so."""
+    if given("yes"):
+        return
+    if not sys.stdin.isatty():
+        raise SetupError(undone, cost, again)
+    click.confirm(f"{cost} {question}", abort=True, err=True)
 
 
 def _wish(selector: str | None, key_file: Path | None, bits: str | None) -> dict[str, Any]:

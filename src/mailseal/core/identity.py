@@ -8,8 +8,9 @@ AWS SESv2 DkimAttributes; docs/divergences.md.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mailseal.core import rotation
@@ -96,6 +97,10 @@ class Identity:
     downgraded_at: datetime | None = None
     last_key_at: datetime | None = None
     new_key_wanted: bool = False
+    revoke_old_key: bool = False
+    """The active key is compromised (`rotation.Wish.revoke`)."""
+    rotate_days: int | None = None
+    """Days between rotations, 0 for never; None for what the installation does."""
     replica_regions: tuple[str, ...] = ()
     """Regions in which a live setting borrows this identity's keys; read with every load, never stored."""
     version: int = 0
@@ -130,7 +135,7 @@ def wish_of(identity: Identity) -> Wish:
     easy_signs = signing is not None and isinstance(signing.method, EasyDkim)
     if isinstance(newest, EasyDkim):
         in_use = easy_signs or bool(identity.replica_regions)
-        return Wish(newest.bits, identity.new_key_wanted, in_use=in_use)
+        return Wish(newest.bits, identity.new_key_wanted, in_use=in_use, revoke=identity.revoke_old_key)
     if signing is not None and isinstance(signing.method, EasyDkim):
         current = rotation.active(identity.slots)
         return Wish(current.key.bits if current and current.key else signing.method.bits, in_use=True)
@@ -160,13 +165,43 @@ def with_search_restarted(identity: Identity, now: datetime) -> Identity:
 def with_key_placed(identity: Identity, key: KeyRef, now: datetime, policy: Policy) -> Identity:
     """The identity with a fresh key in a blank slot."""
     slots = rotation.with_key_placed(identity.slots, wish_of(identity), key, now, policy)
-    return replace(identity, slots=slots, last_key_at=now, new_key_wanted=False)
+    waiting = rotation.upcoming(slots) is not None
+    return replace(
+        identity,
+        slots=slots,
+        last_key_at=now,
+        new_key_wanted=False,
+        revoke_old_key=identity.revoke_old_key and waiting,
+    )
 
 
 def after_time(identity: Identity, now: datetime, policy: Policy) -> Identity:
     """The identity with everything done to its slots that is due at `now` and needs no new key."""
+    due = rotation_due_at(identity, policy)
+    if due is not None and due <= now:
+        identity = replace(identity, new_key_wanted=True)
     slots = rotation.after_time(identity.slots, wish_of(identity), now, policy)
-    return replace(identity, slots=slots)
+    switched = rotation.active(slots) != rotation.active(identity.slots)
+    revoke = identity.revoke_old_key and not (switched and not identity.new_key_wanted)
+    return replace(identity, slots=slots, revoke_old_key=revoke)
+
+
+def rotation_due_at(identity: Identity, policy: Policy) -> datetime | None:
+    """When the active key of an identity that signs with Easy DKIM is old enough to be followed by a new one.
+
+    Spread by a tenth either way, each domain by its own token, so that domains created together do not rotate
+    together.
+    """
+    days = policy.rotate_days if identity.rotate_days is None else identity.rotate_days
+    slot = rotation.active(identity.slots)
+    signing = identity.signing
+    if days <= 0 or signing is None or identity.new_key_wanted or slot is None or slot.placed_at is None:
+        return None
+    both_easy = isinstance(signing.method, EasyDkim) and isinstance(identity.newest.method, EasyDkim)
+    if not both_easy or rotation.upcoming(identity.slots) is not None:
+        return None
+    spread = zlib.crc32(identity.slots[0].token.encode()) / 2**32 * 2 - 1
+    return slot.placed_at + timedelta(days=days * (1 + spread / 10))
 
 
 def with_switch(identity: Identity, now: datetime, policy: Policy) -> Identity:

@@ -21,6 +21,8 @@ class Policy:
     second_round: timedelta = timedelta(seconds=5)
     confirmations: int = 3
     retain: timedelta = timedelta(days=8)
+    rotate_days: int = 180
+    """A key that has been placed for so long is followed by a new one; 0 for never."""
     longest_negative: timedelta = timedelta(hours=3)
     length_change_every: timedelta = timedelta(hours=24)
     key_ttl: int = 1800

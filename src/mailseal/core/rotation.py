@@ -58,7 +58,7 @@ class KeySlot:
     key: KeyRef | None = None
     placed_at: datetime | None = None
     seen_at: datetime | None = None
-    """When a resolver outside gave this slot's key under the customer's own name."""
+    """When a resolver outside last gave this key under the customer's own name; None once it did not."""
     has_signed: bool = False
     blank_at: datetime | None = None
     retired_at: datetime | None = None
@@ -177,16 +177,22 @@ def with_key_used(slots: Slots) -> Slots:
 
 
 def seen(slots: Slots, texts: dict[int, bytes], now: datetime) -> Slots:
-    """The slots after a resolver outside gave these texts, by slot number, under the customer's names."""
+    """The slots after a resolver outside gave these texts, by slot number, under the customer's names.
+
+    Where it gave none at all it could not be asked, and what was seen before still counts.
+    """
+    if not texts:
+        return slots
     return tuple(
-        replace(slot, seen_at=now)
+        replace(slot, seen_at=now if _gives_its_key(slot, texts) else None)
         if slot.state is SlotState.NEXT
-        and slot.seen_at is None
-        and slot.key is not None
-        and texts.get(slot.number) == format_key_record(slot.key.spki)
         else slot
         for slot in slots
     )
+
+
+def _gives_its_key(slot: KeySlot, texts: dict[int, bytes]) -> bool:
+    return slot.key is not None and texts.get(slot.number) == format_key_record(slot.key.spki)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +204,14 @@ class Wish:
     """A new key is asked for although the length fits (rotation on demand)."""
     in_use: bool = False
     """The active key signs mail, so that a new one has to be proven first."""
+    revoke: bool = False
+    """The active key is compromised: the new one signs as soon as it is seen, the old one is blanked at once,
+    and so is the oldest previous key where no slot is blank. Mail on its way ceases to verify."""
+
+
+SIGHT_LASTS = timedelta(seconds=60)
+"""A key that was seen longer ago than this has to be seen again before it may sign: its owner may have
+deleted an "unused" CNAME meanwhile."""
 
 
 def key_wanted(slots: Slots, wish: Wish) -> int | None:
@@ -219,7 +233,7 @@ def with_key_placed(slots: Slots, wish: Wish, key: KeyRef, now: datetime, policy
     if wish.in_use and current is not None:
         return changed(slots, replace(placed, state=SlotState.NEXT))
     if current is not None:
-        slots = changed(slots, retired(current, now, policy))
+        slots = changed(slots, blanked(current) if wish.revoke else retired(current, now, policy))
     return changed(slots, replace(placed, state=SlotState.ACTIVE))
 
 
@@ -230,15 +244,34 @@ def after_time(slots: Slots, wish: Wish, now: datetime, policy: Policy) -> Slots
     if following is not None and following.key is not None and following.key.bits != wish.bits:
         slots = changed(slots, blanked(following))
         following = None
-    if following is not None and (
-        not wish.in_use or (following.seen_at is not None and is_ready(following, now, policy))
-    ):
-        current = active(slots)
-        if current is not None:
-            current = replace(current, has_signed=current.has_signed or wish.in_use)
-            slots = changed(slots, retired(current, now, policy))
-        slots = changed(slots, replace(following, state=SlotState.ACTIVE, has_signed=wish.in_use))
-    return tuple(_after_retention(slot, now) for slot in slots)
+    if following is not None and may_take_over(following, wish, now, policy):
+        slots = _taken_over(slots, following, wish, now, policy)
+    slots = tuple(_after_retention(slot, now) for slot in slots)
+    return _with_room(slots, wish) if wish.revoke else slots
+
+
+def may_take_over(following: KeySlot, wish: Wish, now: datetime, policy: Policy) -> bool:
+    """Whether the upcoming key may sign from now on."""
+    if not wish.in_use:
+        return True
+    in_sight = following.seen_at is not None and now - following.seen_at <= SIGHT_LASTS
+    return in_sight and (wish.revoke or is_ready(following, now, policy))
+
+
+def _taken_over(slots: Slots, following: KeySlot, wish: Wish, now: datetime, policy: Policy) -> Slots:
+    current = active(slots)
+    if current is not None:
+        current = replace(current, has_signed=current.has_signed or wish.in_use)
+        slots = changed(slots, blanked(current) if wish.revoke else retired(current, now, policy))
+    return changed(slots, replace(following, state=SlotState.ACTIVE, has_signed=wish.in_use))
+
+
+def _with_room(slots: Slots, wish: Wish) -> Slots:
+    """The slots with the oldest previous key blanked where a new one is wanted and there is no room."""
+    if not wish.new_key or upcoming(slots) is not None or first_blank(slots) is not None:
+        return slots
+    oldest = min(in_state(slots, SlotState.PREVIOUS), key=_retired, default=None)
+    return slots if oldest is None else changed(slots, blanked(oldest))
 
 
 def _after_retention(slot: KeySlot, now: datetime) -> KeySlot:
@@ -265,9 +298,6 @@ def next_due_at(slots: Slots, wish: Wish, now: datetime) -> datetime | None:
     """When the slots have to be looked at again, or None where nothing will ever be due by time alone."""
     moments = [slot.blank_at for slot in slots if slot.state is SlotState.PREVIOUS and slot.blank_at]
     moments += [slot.withdraw_at for slot in slots if slot.withdraw_at]
-    following = upcoming(slots)
-    if following is not None and following.seen_at is not None:
-        moments.append(max([earlier.until for earlier in following.earlier], default=now))
-    if key_wanted(slots, wish) is not None:
+    if key_wanted(slots, wish) is not None or (wish.revoke and _with_room(slots, wish) != slots):
         moments.append(now)
     return min(moments, default=None)

@@ -76,6 +76,14 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     signing_enabled: bool | None = None
     dkim: DkimWish | None = None
+    rotate_days: int | None = None
+    """Days between rotations, 0 for never, -1 for as the installation does."""
+
+
+class Rotation(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that asks for a new key."""
+
+    revoke_old_key: bool = False
 
 
 async def list_identities(call: Call) -> Members:
@@ -119,6 +127,9 @@ async def put_settings(call: Call) -> Members:
     if wanted.signing_enabled is not None:
         switch = PutDkimAttributes(call.name, wanted.signing_enabled)
         await identities.put_dkim_attributes(call.world, call.who, switch, call.now)
+    if wanted.rotate_days is not None:
+        days = None if wanted.rotate_days == -1 else wanted.rotate_days
+        await rotate.set_rotate_days(call.world, call.who, call.name, days, call.now)
     return await get_identity(call)
 
 
@@ -151,8 +162,12 @@ async def get_evidence(call: Call) -> Members:
 
 
 async def rotate_identity(call: Call) -> Members:
-    """The identity with a new key on its way."""
-    return await _shown(call, await rotate.rotate_identity(call.world, call.who, call.name, call.now))
+    """The identity with a new key on its way; at once, and the old one revoked, where that was asked for."""
+    wanted = _parsed(call.body or b"{}", Rotation)
+    found = await rotate.rotate_identity(
+        call.world, call.who, call.name, call.now, revoke=wanted.revoke_old_key
+    )
+    return await _shown(call, found)
 
 
 async def retry_identity(call: Call) -> Members:

@@ -13,7 +13,15 @@ from typing import Any
 
 from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Replica, Setting, verification
+from mailseal.core.identity import (
+    ByoDkim,
+    EasyDkim,
+    Identity,
+    Replica,
+    Setting,
+    rotation_due_at,
+    verification,
+)
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
 from mailseal.core.mailfrom import MailFrom, MailFromHosts, expected_mail_from_records
 from mailseal.core.policy import Policy
@@ -64,6 +72,8 @@ def identity(
         "next_check_at": rfc3339(looking),
         "search_ends_at": _search_ends(found, policy),
         "new_key_wanted": found.new_key_wanted,
+        "rotate_days": policy.rotate_days if found.rotate_days is None else found.rotate_days,
+        "rotation_due_at": rfc3339(rotation_due_at(found, policy)),
         "error_type": standing.error_type,
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],

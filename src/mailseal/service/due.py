@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mailseal.core.checking import switch_due_at
-from mailseal.core.identity import EasyDkim, Identity, Setting, wish_of
+from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at, wish_of
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import Slots, next_due_at, upcoming
@@ -26,7 +26,8 @@ def due_times(
         setting.setting_id: now if check_now else _check_due(identity, setting, now, policy, jitter)
         for setting in identity.settings
     }
-    return DueTimes(checks, next_due_at(identity.slots, wish_of(identity), now))
+    moments = (next_due_at(identity.slots, wish_of(identity), now), rotation_due_at(identity, policy))
+    return DueTimes(checks, min((moment for moment in moments if moment is not None), default=None))
 
 
 def _check_due(
@@ -41,9 +42,13 @@ def _check_due(
 
 
 def _sight_due(slots: Slots, now: datetime, policy: Policy) -> datetime | None:
-    """When to look whether the next key can be seen yet; ever more seldom as it stays out of sight."""
+    """When to look for the next key: when its slot is ready, else soon, and ever more seldom while it stays
+    out of sight."""
     following = upcoming(slots)
-    if following is None or following.seen_at is not None or following.placed_at is None:
+    if following is None or following.placed_at is None:
         return None
+    if following.seen_at is not None:
+        ready = max((earlier.until for earlier in following.earlier), default=now)
+        return max(ready, now + SHORTEST)
     shortest = timedelta(seconds=max(2, policy.blank_ttl))
     return now + min(max(shortest, (now - following.placed_at) / 4), timedelta(hours=1))

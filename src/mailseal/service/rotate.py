@@ -22,6 +22,7 @@ from mailseal.service.world import DueSlots, Tx, World
 
 LEASE = timedelta(seconds=30)
 BATCH = 64
+_MOST_DAYS = 3650
 
 
 async def tick(world: World) -> int:
@@ -64,8 +65,14 @@ def _without_identity(tx: Tx, world: World, due: DueSlots, now: datetime) -> Non
     tx.slots.save(due.account_id, due.region, due.domain, later, next_due)
 
 
-async def rotate_identity(world: World, who: Principal, name: str, now: datetime) -> Identity:
-    """The identity with a new key asked for; raises NotFound, BadRequest where there is no Easy DKIM."""
+async def rotate_identity(
+    world: World, who: Principal, name: str, now: datetime, *, revoke: bool = False
+) -> Identity:
+    """The identity with a new key asked for; raises NotFound, BadRequest where there is no Easy DKIM.
+
+    `revoke` is for a compromised key: the new one signs as soon as it is seen, the old one is blanked then,
+    and mail on its way that it signed ceases to verify.
+    """
     domain = name.lower()
 
     def unit(tx: Tx) -> Identity:
@@ -80,10 +87,35 @@ async def rotate_identity(world: World, who: Principal, name: str, now: datetime
                 f"{name} signs with its own key (BYODKIM).",
                 hint="Send a new selector and key with PutEmailIdentityDkimSigningAttributes instead.",
             )
-        asked = Change(replace(identity, new_key_wanted=True), (Event("rotation", "new key asked for"),))
+        wanted = replace(
+            identity,
+            new_key_wanted=rotation.upcoming(identity.slots) is None,
+            revoke_old_key=identity.revoke_old_key or revoke,
+        )
+        text = "new key asked for" + (", the old one to be revoked" if revoke else "")
+        asked = Change(after_time(wanted, now, world.policy), (Event("rotation", text),))
         return apply_change(tx, world, with_wanted_key(tx, world, asked, now), now)
 
     identity = await write_with_keys(world, unit, now)
     world.wake_publisher()
+    world.wake_worker()
+    return identity
+
+
+async def set_rotate_days(
+    world: World, who: Principal, name: str, days: int | None, now: datetime
+) -> Identity:
+    """The identity that rotates its keys so often: 0 for never, None for as the installation does."""
+    if days is not None and not 0 <= days <= _MOST_DAYS:
+        raise BadRequest(f"rotate_days is a number from 0 to {_MOST_DAYS}, 0 for never.")
+    domain = name.lower()
+
+    def unit(tx: Tx) -> Identity:
+        identity = load_identity(tx, who, domain, name)
+        text = "as the installation does" if days is None else f"every {days} days" if days else "never"
+        changed = Change(replace(identity, rotate_days=days), (Event("rotation", f"keys rotate {text}"),))
+        return apply_change(tx, world, changed, now)
+
+    identity = await world.store.write(unit)
     world.wake_worker()
     return identity

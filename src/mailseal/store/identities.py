@@ -22,24 +22,24 @@ from mailseal.store.slots import SlotRows
 # identities.load: one identity.
 _LOAD = """
 SELECT version, created_at, newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key
 FROM identities WHERE account_id = ? AND region = ? AND name = ?
 """
 
 # identities.insert: an identity whose name is free, at version 1.
 _INSERT = """
 INSERT INTO identities (newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, status, may_send, account_id, region, name,
-    created_at, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, status, may_send,
+    account_id, region, name, created_at, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 """
 
 # identities.update_if_version: an identity that nobody else has changed since.
 _UPDATE = """
 UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
-    length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, status = ?,
-    may_send = ?, version = version + 1
+    length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
+    revoke_old_key = ?, status = ?, may_send = ?, version = version + 1
 WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING version
 """
 
@@ -88,7 +88,8 @@ class Identities:
         if not rows:
             return None
         version, created_at, newest_id, signing_id, signing_enabled, *later = rows[0]
-        length_changed_at, downgraded_at, last_key_at, new_key_wanted = later
+        length_changed_at, downgraded_at, last_key_at, *rotation = later
+        new_key_wanted, rotate_days, revoke_old_key = rotation
         settings = self._settings.load(*place)
         return Identity(
             *place,
@@ -101,6 +102,8 @@ class Identities:
             downgraded_at=from_ms_or_null(downgraded_at),
             last_key_at=from_ms_or_null(last_key_at),
             new_key_wanted=bool(new_key_wanted),
+            rotate_days=rotate_days,
+            revoke_old_key=bool(revoke_old_key),
             replica_regions=self._settings.replica_regions(*place),
             version=version,
         )
@@ -178,6 +181,8 @@ def _state(identity: Identity) -> tuple[Value, ...]:
         to_ms_or_null(identity.downgraded_at),
         to_ms_or_null(identity.last_key_at),
         int(identity.new_key_wanted),
+        identity.rotate_days,
+        int(identity.revoke_old_key),
         stands.status,
         int(stands.may_send),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mailseal.core import rotation
 from mailseal.core.rotation import Answer, EarlierAnswer, SlotState, Wish, answer_of
@@ -35,28 +35,70 @@ def test_another_text_under_the_customers_name_is_not_the_key() -> None:
     assert slots[1].seen_at is None
 
 
+def in_sight(slots: rotation.Slots, now: datetime) -> rotation.Slots:
+    return rotation.seen(slots, {2: format_key_record(key(2).spki)}, now)
+
+
 def test_a_seen_key_waits_until_the_blank_answer_has_expired() -> None:
-    slots = rotation.seen(rotating(), {2: format_key_record(key(2).spki)}, START)
-    early = rotation.after_time(slots, USED, START + timedelta(seconds=60), POLICY)
-    assert states(early) == ["ACTIVE", "NEXT", "BLANK"]
-    assert states(rotation.after_time(slots, USED, LATER, POLICY)) == ["PREVIOUS", "ACTIVE", "BLANK"]
+    early = START + timedelta(seconds=60)
+    waiting = rotation.after_time(in_sight(rotating(), early), USED, early, POLICY)
+    assert states(waiting) == ["ACTIVE", "NEXT", "BLANK"]
+    taken = rotation.after_time(in_sight(rotating(), LATER), USED, LATER, POLICY)
+    assert states(taken) == ["PREVIOUS", "ACTIVE", "BLANK"]
+
+
+def test_a_key_seen_long_ago_has_to_be_seen_again() -> None:
+    slots = in_sight(rotating(), START)
+    assert states(rotation.after_time(slots, USED, LATER, POLICY)) == ["ACTIVE", "NEXT", "BLANK"]
+
+
+def test_a_key_whose_name_the_owner_deleted_is_out_of_sight_again() -> None:
+    slots = rotation.seen(in_sight(rotating(), LATER), {1: b"p=x", 3: b""}, LATER)
+    assert slots[1].seen_at is None
+    assert states(rotation.after_time(slots, USED, LATER, POLICY))[1] == "NEXT"
+
+
+def test_a_resolver_that_gives_nothing_takes_no_key_out_of_sight() -> None:
+    assert rotation.seen(in_sight(rotating(), LATER), {}, LATER)[1].seen_at == LATER
 
 
 def test_a_key_that_is_not_published_yet_does_not_sign() -> None:
-    slots = rotation.seen(rotating(), {2: format_key_record(key(2).spki)}, START)
+    slots = in_sight(rotating(), LATER)
     unpublished = rotation.changed(slots, replace(slots[1], answered=Answer(b"", 60), earlier=()))
     assert states(rotation.after_time(unpublished, USED, LATER, POLICY))[1] == "NEXT"
 
 
 def test_a_retired_key_stays_published_for_eight_days_and_its_ttl() -> None:
-    slots = rotation.seen(rotating(), {2: format_key_record(key(2).spki)}, START)
-    slots = rotation.after_time(slots, USED, LATER, POLICY)
+    slots = rotation.after_time(in_sight(rotating(), LATER), USED, LATER, POLICY)
     gone = LATER + timedelta(days=8, seconds=POLICY.key_ttl)
     before = rotation.after_time(slots, USED, gone - timedelta(seconds=1), POLICY)
     assert answer_of(before[0], POLICY).text == format_key_record(key(1).spki)
     after = rotation.after_time(slots, USED, gone, POLICY)
     assert answer_of(after[0], POLICY) == Answer(b"", POLICY.blank_ttl)
     assert after[0].key is None
+
+
+def test_a_compromised_key_goes_as_soon_as_the_new_one_is_seen() -> None:
+    revoking = replace(USED, revoke=True)
+    early = START + timedelta(seconds=5)
+    unseen = rotation.after_time(rotating(), revoking, early, POLICY)
+    assert states(unseen) == ["ACTIVE", "NEXT", "BLANK"]
+    gone = rotation.after_time(in_sight(rotating(), early), revoking, early, POLICY)
+    assert states(gone) == ["BLANK", "ACTIVE", "BLANK"]
+    assert gone[0].key is None
+
+
+def test_a_compromised_key_makes_room_where_there_is_none() -> None:
+    previous = {"state": SlotState.PREVIOUS, "blank_at": START + timedelta(days=9)}
+    slots = rotating()
+    slots = rotation.changed(slots, replace(slots[1], retired_at=START, **previous))
+    slots = rotation.changed(slots, replace(slots[2], key=key(3), retired_at=LATER, **previous))
+    wish = replace(USED, new_key=True)
+    assert rotation.key_wanted(rotation.after_time(slots, wish, LATER, POLICY), wish) is None
+    urgent = replace(wish, revoke=True)
+    assert rotation.next_due_at(slots, urgent, LATER) == LATER
+    roomy = rotation.after_time(slots, urgent, LATER, POLICY)
+    assert states(roomy) == ["ACTIVE", "BLANK", "PREVIOUS"]
 
 
 def test_without_a_blank_slot_a_wish_waits() -> None:

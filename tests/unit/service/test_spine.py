@@ -162,6 +162,51 @@ def test_an_owner_who_deleted_an_unused_name_keeps_the_old_key(tmp_path: Path) -
     play(tmp_path, story)
 
 
+def test_keys_rotate_by_themselves_and_every_mail_verifies(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create()
+        before = await here.proven()
+        used = set()
+        for _ in range(420):
+            await here.work(86400)
+            if (await here.get()).slots != before.slots:
+                await here.work(120)
+            signed = await here.send()
+            check_signature(here, signed)
+            used.add(selector_of(signed))
+        assert len(used) == 3
+
+    play(tmp_path, story)
+
+
+def test_an_identity_that_is_told_to_keeps_its_key(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create()
+        before = await here.proven()
+        await rotate.set_rotate_days(here.world, WHO, DOMAIN, 0, here.clock.now())
+        for _ in range(40):
+            await here.work(10 * 86400)
+        assert selector_of(await here.send()) == before.slots[0].token
+
+    play(tmp_path, story)
+
+
+def test_a_revoked_key_is_gone_from_the_zone_and_mail_goes_on(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create()
+        before = await here.proven()
+        await rotate.rotate_identity(here.world, WHO, DOMAIN, here.clock.now(), revoke=True)
+        for _ in range(3):
+            await here.work(30)
+        assert here.dns.zone_text(before.slots[0].owner) == b""
+        signed = await here.send()
+        check_signature(here, signed)
+        assert selector_of(signed) == before.slots[1].token
+        assert not (await here.get()).revoke_old_key
+
+    play(tmp_path, story)
+
+
 def test_seventy_two_hours_without_records_fail_and_a_put_begins_again(tmp_path: Path) -> None:
     async def story(here: Scene) -> None:
         await here.create()
