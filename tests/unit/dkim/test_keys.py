@@ -136,7 +136,7 @@ def test_a_key_of_8192_bits_is_refused_before_it_costs_anything() -> None:
     started = time.perf_counter()
     for _ in range(20):
         assert ses_code_of(member) == "too_long"
-    assert (time.perf_counter() - started) / 20 < 0.001
+    assert (time.perf_counter() - started) / 20 < 0.1  # loading such a key takes five seconds
 
 
 def test_other_algorithms_are_not_rsa() -> None:
