@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from mailseal.core.access import Principal
 from mailseal.core.commands import (
@@ -22,22 +21,23 @@ from mailseal.core.commands import (
     PutDkimSigning,
     SendEmail,
 )
-from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.stored import IdentitySummary
 from mailseal.service import attributes, configure, identities, listing, send
 from mailseal.service.admit import permit
 from mailseal.service.attributes import Described
 from mailseal.service.world import World
-from mailseal.sesv2 import answers, shapes
+from mailseal.sesv2 import answers, neighbours, shapes
+from mailseal.sesv2.asked import Asked, parameters
 from mailseal.sesv2.jsontext import parse_json
 from mailseal.sesv2.operations import SMALL_BODY, Operation
 
 W = TypeVar("W")
 
-NAMED_LATER = frozenset({Operation.CREATE_EMAIL_IDENTITY, Operation.SEND_EMAIL})
-"""Operations whose identity is known only from the body: the permission is asked for when it is."""
-MUTATING = frozenset(Operation) - {Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}
+NAMED_LATER = frozenset({Operation.CREATE_EMAIL_IDENTITY, Operation.SEND_EMAIL}) | neighbours.TAGGING
+"""Operations whose identity is not in the path: the permission is asked for when it is known."""
+READING = frozenset({Operation.GET_EMAIL_IDENTITY, Operation.LIST_EMAIL_IDENTITIES}) | neighbours.READING
+MUTATING = frozenset(Operation) - READING
 UNSTORED = frozenset({Operation.SEND_EMAIL})
 """Mutating operations that change nothing in the database, so that no transaction could hold their answer."""
 
@@ -62,6 +62,8 @@ class UseCases(Generic[W]):
     list_identities: Callable[[W, Principal, ListIdentities, datetime], Awaitable[Page]]
     delete_identity: Callable[[W, Principal, str, datetime], Awaitable[None]]
     send_email: Callable[[W, Principal, SendEmail, datetime], Awaitable[str]]
+    neighbours: Callable[[Asked[W]], Awaitable[bytes]]
+    """Every operation on what stands beside identities."""
 
 
 SERVICE: UseCases[World] = UseCases(
@@ -72,23 +74,8 @@ SERVICE: UseCases[World] = UseCases(
     list_identities=listing.list_identities,
     delete_identity=identities.delete_identity,
     send_email=send.send_email,
+    neighbours=neighbours.perform,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked(Generic[W]):
-    """One admitted request: by whom, when, for what."""
-
-    world: W
-    who: Principal
-    now: datetime
-    operation: Operation
-    method: str
-    identity: str
-    query: bytes
-    body: bytes
-    names: Callable[[str], None]
-    """Is told the identity's name where it stands in the body, for the request's line."""
 
 
 async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
@@ -122,6 +109,8 @@ async def perform(use_cases: UseCases[W], asked: Asked[W]) -> bytes:
             wanted = _listing(asked)
             page = await use_cases.list_identities(world, who, wanted, now)
             return answers.page(page.items, page.next_token)
+        case _:
+            return await use_cases.neighbours(asked)
 
 
 def answer_of(operation: Operation, result: object) -> bytes | None:
@@ -149,19 +138,3 @@ def _listing(asked: Asked[W]) -> ListIdentities:
     if asked.method == "POST":
         return shapes.list_identities(parse_json(asked.body))
     return shapes.list_identities_by_query(parameters(asked.query))
-
-
-def parameters(query: bytes) -> dict[str, str]:
-    """The query's parameters, decoded once; raises BadRequest for one that stands twice or is not UTF-8."""
-    found: dict[str, str] = {}
-    for part in query.split(b"&"):
-        raw_name, _, raw_value = part.partition(b"=")
-        try:
-            name, value = (unquote_to_bytes(raw).decode("utf-8") for raw in (raw_name, raw_value))
-        except UnicodeDecodeError:
-            raise BadRequest("The query is not percent-encoded UTF-8.") from None
-        if name in found:
-            raise BadRequest("A parameter stands in the query twice.")
-        if name:
-            found[name] = value
-    return found

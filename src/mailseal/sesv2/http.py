@@ -21,7 +21,8 @@ from mailseal.service.once import CallId, OnceStore, call_id
 from mailseal.service.world import World
 from mailseal.sesv2 import intake, sigv4
 from mailseal.sesv2.admission import Admission, Arrived, new_request_id
-from mailseal.sesv2.calls import MUTATING, SERVICE, UNSTORED, Asked, UseCases, answer_of, perform
+from mailseal.sesv2.asked import Asked
+from mailseal.sesv2.calls import MUTATING, SERVICE, UNSTORED, UseCases, answer_of, perform
 from mailseal.sesv2.errors import WireError, wire_error, wire_fault
 from mailseal.sesv2.operations import Operation, route
 from mailseal.sesv2.replays import Replays
@@ -163,6 +164,7 @@ class SesApi:
             target.query,
             body.content,
             finished.names,
+            found.other or "",
         )
         invocation = arrived.invocation_id()
         if not invocation or found.operation not in MUTATING:

@@ -34,15 +34,32 @@ class Operation(StrEnum):
     PUT_DKIM_ATTRIBUTES = "PutEmailIdentityDkimAttributes"
     PUT_DKIM_SIGNING_ATTRIBUTES = "PutEmailIdentityDkimSigningAttributes"
     SEND_EMAIL = "SendEmail"
+    PUT_FEEDBACK_ATTRIBUTES = "PutEmailIdentityFeedbackAttributes"
+    PUT_MAIL_FROM_ATTRIBUTES = "PutEmailIdentityMailFromAttributes"
+    PUT_CONFIGURATION_SET_ATTRIBUTES = "PutEmailIdentityConfigurationSetAttributes"
+    CREATE_POLICY = "CreateEmailIdentityPolicy"
+    UPDATE_POLICY = "UpdateEmailIdentityPolicy"
+    DELETE_POLICY = "DeleteEmailIdentityPolicy"
+    GET_POLICIES = "GetEmailIdentityPolicies"
+    TAG_RESOURCE = "TagResource"
+    UNTAG_RESOURCE = "UntagResource"
+    LIST_TAGS = "ListTagsForResource"
+    CREATE_CONFIGURATION_SET = "CreateConfigurationSet"
+    GET_CONFIGURATION_SET = "GetConfigurationSet"
+    LIST_CONFIGURATION_SETS = "ListConfigurationSets"
+    DELETE_CONFIGURATION_SET = "DeleteConfigurationSet"
+    GET_ACCOUNT = "GetAccount"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request goes: the operation, the identity its path names, how long its body may be."""
+    """Where a request goes: the operation, what its path names, how long its body may be."""
 
     operation: Operation
     identity: str | None
     body_limit: int = SMALL_BODY
+    other: str | None = None
+    """A policy or a configuration set."""
 
 
 SERVED: tuple[tuple[str, str, Operation], ...] = (
@@ -55,7 +72,24 @@ SERVED: tuple[tuple[str, str, Operation], ...] = (
     ("DELETE", "/v2/email/identities/{}", Operation.DELETE_EMAIL_IDENTITY),
     ("POST", "/v2/email/list-identities", Operation.LIST_EMAIL_IDENTITIES),
     ("GET", "/v2/email/identities", Operation.LIST_EMAIL_IDENTITIES),
+    ("PUT", "/v2/email/identities/{}/feedback", Operation.PUT_FEEDBACK_ATTRIBUTES),
+    ("PUT", "/v2/email/identities/{}/mail-from", Operation.PUT_MAIL_FROM_ATTRIBUTES),
+    ("PUT", "/v2/email/identities/{}/configuration-set", Operation.PUT_CONFIGURATION_SET_ATTRIBUTES),
+    ("POST", "/v2/email/identities/{}/policies/{}", Operation.CREATE_POLICY),
+    ("PUT", "/v2/email/identities/{}/policies/{}", Operation.UPDATE_POLICY),
+    ("DELETE", "/v2/email/identities/{}/policies/{}", Operation.DELETE_POLICY),
+    ("GET", "/v2/email/identities/{}/policies", Operation.GET_POLICIES),
+    ("POST", "/v2/email/tags", Operation.TAG_RESOURCE),
+    ("DELETE", "/v2/email/tags", Operation.UNTAG_RESOURCE),
+    ("GET", "/v2/email/tags", Operation.LIST_TAGS),
+    ("POST", "/v2/email/configuration-sets", Operation.CREATE_CONFIGURATION_SET),
+    ("GET", "/v2/email/configuration-sets/{}", Operation.GET_CONFIGURATION_SET),
+    ("DELETE", "/v2/email/configuration-sets/{}", Operation.DELETE_CONFIGURATION_SET),
+    ("POST", "/v2/email/list-configuration-sets", Operation.LIST_CONFIGURATION_SETS),
+    ("GET", "/v2/email/configuration-sets", Operation.LIST_CONFIGURATION_SETS),
+    ("GET", "/v2/email/account", Operation.GET_ACCOUNT),
 )
+_IDENTITIES = b"identities"
 
 _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -68,9 +102,10 @@ def route(method: str, raw_path: bytes) -> Route:
         raise BadRequest("The path must begin with a slash and have no empty and no dot segments.")
     for template, operation in _SERVED.get((method, len(segments)), ()):
         if _fits(template, segments):
-            name = _identity_name(segments[template.index(None)]) if None in template else None
+            names = [name_of(have) for want, have in zip(template, segments, strict=True) if want is None]
+            identity = names.pop(0) if names and template[3] == _IDENTITIES else None
             limit = MESSAGE_BODY if operation is Operation.SEND_EMAIL else SMALL_BODY
-            return Route(operation, name, limit)
+            return Route(operation, identity, limit, names[0] if names else None)
     for template, unserved in _UNSERVED.get((method, len(segments)), ()):
         if _fits(template, segments):
             raise BadRequest(f"Mailseal does not serve {unserved}.")
@@ -101,15 +136,14 @@ def _fits(template: _Template, segments: list[bytes]) -> bool:
     return all(want is None or want == have for want, have in zip(template, segments, strict=True))
 
 
-def _identity_name(segment: bytes) -> str:
+def name_of(segment: bytes) -> str:
+    """What a segment of a path names, decoded; raises BadRequest for what could be read in two ways."""
     if _ESCAPE.search(segment) or not segment.isascii():
-        raise BadRequest("The EmailIdentity in the path is not percent-encoded.")
+        raise BadRequest("The name in the path is not percent-encoded.")
     try:
         name = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
-        raise BadRequest("The EmailIdentity in the path is not percent-encoded UTF-8.") from None
+        raise BadRequest("The name in the path is not percent-encoded UTF-8.") from None
     if not name or "/" in name or "\\" in name or name in (".", "..") or _CONTROL.search(name):
-        raise BadRequest(
-            "The EmailIdentity in the path must hold no slash, control character or dot segment."
-        )
+        raise BadRequest("The name in the path must hold no slash, control character or dot segment.")
     return name

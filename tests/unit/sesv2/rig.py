@@ -155,6 +155,10 @@ class Cases:
         self._found(name)
         del self.identities[name]
 
+    async def neighbours(self, asked: Any) -> bytes:
+        await self._came(asked.who, (asked.operation, asked.identity, asked.other))
+        return b"{}"
+
     async def send_email(self, world: Any, who: Any, command: Any, now: datetime) -> str:
         await self._came(who, command)
         return "0100019af0000000-11111111-2222-3333-4444-555555555555-000000"
@@ -252,31 +256,36 @@ class Rig:
     async def asked(self, wire: Wire, *, late: timedelta = timedelta(0), pieces: int = 1) -> Answer:
         """The same within a running loop."""
         self.world.real = wire.time + late
-        size = max(1, -(-len(wire.body) // pieces))
-        parts = [wire.body[at : at + size] for at in range(0, len(wire.body), size)] or [b""]
-        messages = [
-            {"type": "http.request", "body": part, "more_body": place < len(parts)}
-            for place, part in enumerate(parts, 1)
-        ]
-        sent: list[dict[str, Any]] = []
+        return await answered(self.api, wire, pieces=pieces)
 
-        async def receive() -> dict[str, Any]:
-            return messages.pop(0) if messages else {"type": "http.disconnect"}
 
-        async def send(message: Any) -> None:
-            sent.append(message)
+async def answered(api: SesApi, wire: Wire, *, pieces: int = 1) -> Answer:
+    """The answer of an application to one request, its body arriving in pieces."""
+    size = max(1, -(-len(wire.body) // pieces))
+    parts = [wire.body[at : at + size] for at in range(0, len(wire.body), size)] or [b""]
+    messages = [
+        {"type": "http.request", "body": part, "more_body": place < len(parts)}
+        for place, part in enumerate(parts, 1)
+    ]
+    sent: list[dict[str, Any]] = []
 
-        scope = {
-            "type": "http",
-            "method": wire.method,
-            "raw_path": wire.path,
-            "query_string": wire.query,
-            "headers": list(wire.headers),
-        }
-        await self.api(scope, receive, send)
-        if not sent:
-            return Answer(0, {}, b"")
-        return Answer(sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"])
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": wire.method,
+        "raw_path": wire.path,
+        "query_string": wire.query,
+        "headers": list(wire.headers),
+    }
+    await api(scope, receive, send)
+    if not sent:
+        return Answer(0, {}, b"")
+    return Answer(sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"])
 
 
 def refusal(answer: Answer) -> tuple[int, str | None, str]:

@@ -19,6 +19,7 @@ from mailseal.sesv2.operations import Operation
 from tests.unit.sesv2.rig import Rig, byodkim, easy, signed
 
 FOLDER = Path(__file__).resolve().parents[2] / "vectors" / "golden"
+STORIES = FOLDER.with_name("stories")
 FILES = sorted(FOLDER.glob("*.json"))
 SERVICE = ServiceModel(Loader().load_service_model("sesv2", "service-2"))
 
@@ -75,4 +76,6 @@ def test_botocore_reads_a_golden_answer_without_losing_a_member(file: Path) -> N
 
 def test_every_operation_has_golden_cases() -> None:
     told = {json.loads(file.read_text(encoding="utf-8"))["operation"] for file in FILES}
+    stories = (json.loads(file.read_text(encoding="utf-8")) for file in sorted(STORIES.glob("*.json")))
+    told |= {step["operation"] for story in stories for step in story if "operation" in step}
     assert told == set(Operation)
