@@ -25,6 +25,7 @@ from mailseal.app.parts import (
     make_resolver,
     policy_of,
 )
+from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
@@ -117,6 +118,7 @@ async def open_inside(
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
         lenient_private_key=config.ses.lenient_private_key,
+        suffixes=public_suffixes(),
     )
     return Inside(store, world, telemetry, bells, next_hop, account, failed)
 

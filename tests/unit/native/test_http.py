@@ -163,7 +163,7 @@ def test_settings_change_and_the_key_is_in_no_answer(tmp_path: Path) -> None:
         ("GET", "/mailseal/v2/identities", None, 404),
         ("GET", "identities/a%2Fb", None, 400),
         ("GET", "identities/%00", None, 400),
-        ("GET", "identities/%FF", None, 404),
+        ("GET", "identities/%FF", None, 400),
         ("POST", "identities", b"{", 400),
         ("POST", "identities", b"[]", 400),
         ("POST", "identities", {"identity": 3}, 400),
