@@ -60,6 +60,8 @@ class Edges:
     """Keys that are to exist; a database may hold the sandbox's key only where it is one of these."""
     sandbox: Callable[[World, str], Application] | None = None
     """Makes the application for /mailseal/v1/sandbox/ of the world and the API's URL."""
+    guests: str | None = None
+    """The account of whoever signs with a key that does not exist; None, and nobody is let in so."""
     on_log: Sink | None = None
 
 

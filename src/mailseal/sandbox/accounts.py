@@ -22,6 +22,11 @@ def fixed_key() -> AccessKey:
     return AccessKey(ACCESS_KEY_ID, ACCOUNT_ID, ACCESS_KEY, is_sandbox_key=True)
 
 
+def given_key(access_key_id: str, secret: str) -> AccessKey:
+    """A key that a sandbox was started with; it is no secret either."""
+    return AccessKey(access_key_id, ACCOUNT_ID, secret, is_sandbox_key=True)
+
+
 def fresh_key() -> AccessKey:
     """A key of an account that nobody else has."""
     account_id = f"{secrets.randbelow(10**12 - 2) + 2:012}"
