@@ -25,8 +25,6 @@ from mailseal.service.world import IdentityQuery, Tx, World
 LOOK_EVERY_SECONDS = 0.1
 _AT_MOST = 1000
 _MOST_REMEMBERED = 100_000
-_Key = tuple[str, str, str]
-"""Account, region and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ def count_of(records: tuple[ExpectedRecord, ...]) -> str:
     return ", ".join(f"{types.count(one)} {one.value}" for one in RecordType if one in types)
 
 
-def _pending(tx: Tx, regions: tuple[str, ...], named: Iterable[_Key]) -> tuple[Asked, ...]:
+def _pending(tx: Tx, regions: tuple[str, ...], named: Iterable[tuple[str, ...]]) -> tuple[Asked, ...]:
     """What waits for records: new identities, and those that were named."""
     keys = dict.fromkeys(named)
     for account_id in tx.access_keys.accounts():

@@ -348,7 +348,6 @@ def test_raw_data_that_is_not_base64_is_a_serialization_failure(data: str) -> No
 DIFFERENT = {
     "ListEmailIdentities.PageSize": "the model's text has the range that its constraints lack",
     "SendEmail.Content.Template": "refused whole",
-    "CreateConfigurationSet.ReputationOptions": "LastFreshStart is SES's to say, and is not taken",
     "CreateConfigurationSet.DeliveryOptions.MaxDeliverySeconds": "a long in the model, within an integer's range",
     "SendEmail.ListManagementOptions": "refused whole",
 }
