@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mailseal.app.installation import (
@@ -133,6 +134,7 @@ async def open_inside(
         jitter=lambda: chance.uniform(-1, 1),
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
+        alarm=partial(_alarm, telemetry),
         lenient_private_key=config.ses.lenient_private_key,
         suffixes=public_suffixes(),
     )
@@ -165,6 +167,12 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     logging.getLogger().addHandler(handler)
     parts.callback(logging.getLogger().removeHandler, handler)
     return telemetry
+
+
+def _alarm(telemetry: Telemetry, name: str, text: str) -> None:
+    """One line and one count more for a row that does not open."""
+    telemetry.count("mailseal_alarms_total")
+    telemetry.say("alarm", identity=name, text=text)
 
 
 def _nowhere(line: Line) -> None:
