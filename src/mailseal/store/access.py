@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from mailseal.core.access import EVERYTHING, AccessKey, Account, Permissions
 from mailseal.core.limits import Limits, Rate
@@ -53,6 +54,17 @@ SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.all
 FROM access_keys k JOIN accounts a ON a.account_id = k.account_id WHERE k.access_key_id = ?
 """
 
+# access_keys.look_up: one key as above; where there is none a decoy's row, so that both take the same way.
+_LOOK_UP = """
+SELECT COALESCE(k.access_key_id, 'decoy'), COALESCE(k.account_id, '000000000000'), COALESCE(k.is_enabled, 1),
+    COALESCE(k.is_sandbox, 0), COALESCE(k.label, ''), COALESCE(k.allowed_actions, '*'),
+    COALESCE(k.allowed_identities, '*'), COALESCE(k.created_at, 0), a.max_identities, a.requests_per_s,
+    a.burst, COALESCE(k.sealed_secret, x''), k.access_key_id IS NOT NULL
+FROM (SELECT 1) LEFT JOIN access_keys k ON k.access_key_id = ?
+LEFT JOIN accounts a ON a.account_id = k.account_id
+"""
+_DECODED_AT_MOST = 4096
+
 # access_keys.list: the keys of an account.
 _LIST = """
 SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.allowed_actions,
@@ -85,6 +97,7 @@ class AccessKeys:
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
+        self._decoded = lru_cache(_DECODED_AT_MOST)(_access_key)
 
     def add_account(self, account_id: str, now: datetime) -> None:
         """Makes an account; one that exists already stays as it is."""
@@ -122,6 +135,11 @@ class AccessKeys:
         for row in self._execute(_LOAD, (access_key_id,)):
             return _access_key(row), row[-1]
         return None
+
+    def look_up(self, access_key_id: str) -> tuple[AccessKey, bytes, bool]:
+        """As `load`, and True; where there is no such key a decoy, and False, in the same time."""
+        *row, sealed_secret, exists = self._execute(_LOOK_UP, (access_key_id,))[0]
+        return self._decoded(tuple(row)), sealed_secret, bool(exists)
 
     def list(self, account_id: str) -> Sequence[AccessKey]:
         """The keys of an account in the order of their ids, without their secrets."""
