@@ -35,7 +35,7 @@ _NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
 async def create_identity(world: World, who: Principal, command: CreateIdentity, now: datetime) -> Identity:
     """The identity that was created; raises AlreadyExists, BadRequest."""
     if is_address(command.name):
-        raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
+        raise BadRequest(_NOT_A_DOMAIN)
     domain = parse_domain(command.name)
     refuse_unowned(domain, world.suffixes)
     await _refuse_early(world, who, domain, command)
