@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Sequence
 from datetime import datetime
 
 from mailseal.config import SetupError
@@ -27,8 +28,8 @@ _KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-async def open_installation(store: SqliteStore, keyring: Keyring, zone: str) -> bytes:
-    """The secret that tokens are derived from, made where the database is new; the zone is known from now on.
+async def open_installation(store: SqliteStore, keyring: Keyring, zones: Sequence[str]) -> bytes:
+    """The secret that tokens are derived from, made where the database is new; the zones are known then.
 
     Raises MasterKeyRefused where another master key sealed this database.
     """
@@ -48,8 +49,9 @@ async def open_installation(store: SqliteStore, keyring: Keyring, zone: str) -> 
                 "another one would give every new domain tokens that its owner never published",
                 "restore the database from its backup; nothing was changed",
             )
-        if zone not in tx.zone.zones():
-            tx.zone.add(zone)
+        for zone in zones:
+            if zone not in tx.zone.zones():
+                tx.zone.add(zone)
         return keyring.open_secret(DERIVATION, sealed)
 
     return await store.write(unit)

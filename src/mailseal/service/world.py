@@ -439,5 +439,11 @@ class World:
     """A number between -1 and 1."""
     wake_publisher: Callable[[], None]
     wake_worker: Callable[[], None]
+    region_zones: Mapping[str, str] = field(default_factory=dict)
+    """Hosted zones of regions that have one of their own."""
     lenient_private_key: bool = False
     suffixes: PublicSuffixes = NO_SUFFIXES
+
+    def zone_of(self, region: str) -> str:
+        """The hosted zone into which new identities of a region point."""
+        return self.region_zones.get(region, self.hosted_zone)

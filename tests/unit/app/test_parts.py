@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from mailseal.app.parts import addresses_of, hosted_zone_of, make_next_hop, make_resolver, policy_of
+from mailseal.app.parts import (
+    addresses_of,
+    hosted_zone_of,
+    make_next_hop,
+    make_resolver,
+    policy_of,
+    region_zones_of,
+)
 from mailseal.config import Config, DnsConfig, NextHopConfig, ResolverConfig, SetupError
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
@@ -57,3 +64,14 @@ def test_a_vantage_of_another_form_is_refused() -> None:
     for wrong in ("192.0.2.1", "udp://", "carrier-pigeon://x"):
         with pytest.raises(SetupError, match=r"\[resolver\]"):
             make_resolver(Config(resolver=ResolverConfig(vantages=(wrong,))))
+
+
+def test_a_region_may_have_a_hosted_zone_of_its_own() -> None:
+    config = with_dns(region_zones=("us-east-1 DKIM-us.example.net",))
+    assert region_zones_of(config) == {"us-east-1": "dkim-us.example.net"}
+
+
+@pytest.mark.parametrize("line", ["eu-west-1 dkim-eu.example.net", "us-east-1", "us-east-1 net"])
+def test_a_zone_for_a_region_that_is_not_served_or_no_zone_is_told(line: str) -> None:
+    with pytest.raises(SetupError, match="region_zones"):
+        region_zones_of(with_dns(region_zones=(line,)))
