@@ -17,10 +17,12 @@ WHOLE_TABLES = {  # why each of them may
     "access._ANY_SANDBOX": "asked once, at the start",
     "addresses._COUNT": "all addresses are counted, as identities are",
     "identities._COUNT": "all identities are counted, for metrics and in a thread",
+    "installation._ALL": "values are few",
     "keys._STOCK_LEVELS": "the stock is small",
     "keys._ANY": "stops at the first row",
     "migrate._APPLIED": "one row a migration",
     "slots._COLUMNS": "the beginning of others",
+    "sqlite._PEEK": "the same values, before all else",
     "zone._MARKED": "in the order of the marks, ended by its LIMIT",
     "zone._ZONES": "zones are few",
 }

@@ -13,9 +13,17 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, open_installation, refuse_sandbox_key
+from mailseal.app.installation import (
+    FIRST_ACCOUNT,
+    add_access_key,
+    open_installation,
+    opened_again,
+    refuse_sandbox_key,
+    settle_master_key,
+)
 from mailseal.app.parts import (
     SystemClock,
     hosted_zone_of,
@@ -32,12 +40,11 @@ from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
 from mailseal.keymaking import ChildKeyMaker
 from mailseal.native.http import Application
-from mailseal.sealing.keyring import Keyring
-from mailseal.sealing.masterkey import load_master_key
+from mailseal.sealing.succession import open_keyring
 from mailseal.service.world import Clock, Resolver, World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
-from mailseal.store.sqlite import SqliteStore
+from mailseal.store.sqlite import SqliteStore, peek_installation
 from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
 from mailseal.worker import Bells
 
@@ -55,6 +62,8 @@ class Edges:
     """Keys that are to exist; a database may hold the sandbox's key only where it is one of these."""
     sandbox: Callable[[World, str], Application] | None = None
     """Makes the application for /mailseal/v1/sandbox/ of the world and the API's URL."""
+    guests: str | None = None
+    """The account of whoever signs with a key that does not exist; None, and nobody is let in so."""
     on_log: Sink | None = None
 
 
@@ -83,15 +92,23 @@ async def open_inside(
     zone = hosted_zone_of(config)
     database = database_path(config)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    keyring = Keyring(load_master_key(config.store.master_key, data_dir=database.parent))
+    provider = config.store.master_key
+    # Before the database is opened, since opening it may change it.
+    peeked = peek_installation(database)
+    opened = await asyncio.to_thread(open_keyring, provider, peeked, data_dir=database.parent)
     store = _open_store(database, holder, failed, parts)
+    opened = await opened_again(store, peeked, opened, provider)
+    keyring = opened.keyring
     if not any(key.is_sandbox_key for key in edges.access_keys):
         await refuse_sandbox_key(store)
     region_zones = region_zones_of(config)
-    derivation = await open_installation(store, keyring, (zone, *region_zones.values()))
+    derivation = await open_installation(store, keyring, (zone, *region_zones.values()), opened.values)
+    await settle_master_key(store, opened)
     for key in edges.access_keys:
         await add_access_key(store, keyring, key, edges.clock.now())
     telemetry = _telemetry(edges, parts)
+    if opened.outdated:
+        telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
     next_hop = make_next_hop(config)
     parts.push_async_callback(next_hop.close)
     key_maker = ChildKeyMaker(processes=1)
@@ -120,6 +137,7 @@ async def open_inside(
         jitter=lambda: chance.uniform(-1, 1),
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
+        alarm=partial(_alarm, telemetry),
         lenient_private_key=config.ses.lenient_private_key,
         suffixes=public_suffixes(),
     )
@@ -152,6 +170,12 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     logging.getLogger().addHandler(handler)
     parts.callback(logging.getLogger().removeHandler, handler)
     return telemetry
+
+
+def _alarm(telemetry: Telemetry, name: str, text: str) -> None:
+    """One line and one count more for a row that does not open."""
+    telemetry.count("mailseal_alarms_total")
+    telemetry.say("alarm", identity=name, text=text)
 
 
 def _nowhere(line: Line) -> None:

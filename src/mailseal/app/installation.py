@@ -7,31 +7,59 @@ References: docs/decisions/0003-deterministic-tokens.md; docs/operating.md.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from mailseal.config import SetupError
 from mailseal.core.access import AccessKey, secret_name
 from mailseal.sealing.keyring import Keyring
+from mailseal.sealing.providers import CHECK_VALUE
+from mailseal.sealing.succession import Opened, open_keyring
+from mailseal.service.access import new_access_key_id, new_secret
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
 
-CHECK_VALUE = "master_key_check"
 DERIVATION = "token_derivation"
-"""The installation's values: the master key's check value, and the sealed secret that tokens come from."""
+"""The name of the sealed secret that tokens come from, among the installation's values."""
 FIRST_ACCOUNT = "000000000001"
 
 _SECRET_BYTES = 32
-_KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-async def open_installation(store: SqliteStore, keyring: Keyring, zones: Sequence[str]) -> bytes:
+async def opened_again(
+    store: SqliteStore, peeked: Mapping[str, bytes], opened: Opened, provider: str
+) -> Opened:
+    """The keyring for what the database holds now that it is ours alone: the same one, as a rule."""
+    stored = await store.read(lambda tx: tx.installation.values())
+    if stored != peeked:
+        opened = await asyncio.to_thread(open_keyring, provider, stored, data_dir=store.path.parent)
+    return opened
+
+
+async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
+    """Deletes what led from earlier master keys to this one, now that the configuration names it."""
+
+    def unit(tx: Transaction) -> None:
+        for name in opened.outlived:
+            tx.installation.delete(name)
+
+    if opened.outlived:
+        await store.write(unit)
+
+
+async def open_installation(
+    store: SqliteStore,
+    keyring: Keyring,
+    zones: Sequence[str],
+    values: Mapping[str, bytes] = MappingProxyType({}),
+) -> bytes:
     """The secret that tokens are derived from, made where the database is new; the zones are known then.
 
-    Raises MasterKeyRefused where another master key sealed this database.
+    `values` is what a new database keeps of its master key. Raises MasterKeyRefused where another master key
+    sealed this database.
     """
 
     def unit(tx: Transaction) -> bytes:
@@ -43,6 +71,8 @@ async def open_installation(store: SqliteStore, keyring: Keyring, zones: Sequenc
             sealed = keyring.seal_secret(DERIVATION, secrets.token_bytes(_SECRET_BYTES))
             tx.installation.put(CHECK_VALUE, keyring.check_value())
             tx.installation.put(DERIVATION, sealed)
+            for name, value in values.items():
+                tx.installation.put(name, value)
         if sealed is None or (check is None and tx.access_keys.accounts()):
             raise SetupError(
                 f"{store.path} has lost the secret that tokens are derived from",
@@ -68,20 +98,21 @@ async def refuse_sandbox_key(store: SqliteStore) -> None:
 
 
 def new_access_key(account_id: str) -> AccessKey:
-    """A fresh access key: 20 characters, and a secret of 40."""
-    key_id = "MSAK" + "".join(secrets.choice(_KEY_ID_ALPHABET) for _ in range(16))
-    secret = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(40))
-    return AccessKey(key_id, account_id, secret)
+    """A fresh access key, with which all may be done in its account."""
+    return AccessKey(new_access_key_id(), account_id, new_secret())
 
 
 async def add_access_key(store: SqliteStore, keyring: Keyring, key: AccessKey, now: datetime) -> None:
-    """Stores an access key, and its account where that is new."""
-    sealed = keyring.seal_secret(secret_name(key.access_key_id), key.secret.encode())
+    """Stores an access key, and its account where that is new; one of that id is put right."""
+    name, secret = secret_name(key.access_key_id), key.secret.encode()
+    sealed = keyring.seal_secret(name, secret)
 
     def unit(tx: Transaction) -> None:
-        if key.account_id not in tx.access_keys.accounts():
-            tx.access_keys.add_account(key.account_id, now)
-        if tx.access_keys.load(key.access_key_id) is None:
-            tx.access_keys.add(key, sealed, now)
+        tx.access_keys.add_account(key.account_id, now)
+        known = tx.access_keys.load(key.access_key_id)
+        if known is not None and keyring.open_secret(name, known[1]) == secret:
+            return
+        tx.access_keys.delete(key.access_key_id)
+        tx.access_keys.add(key, sealed, now)
 
     await store.write(unit)

@@ -52,9 +52,8 @@ async def standings(world: World, who: Principal, names: Sequence[str]) -> tuple
 
 async def verify_domain(world: World, who: Principal, name: str, now: datetime) -> str:
     """The ownership token of the domain, which is an identity from now on; raises BadRequest."""
-    domain = _domain(name)
-    await _begun(world, who, domain, now)
-    return ownership_token(world.token_secret, who.account_id, who.region, domain)
+    identity = await _begun(world, who, name, now)
+    return ownership_token(world.token_secret, who.account_id, who.region, identity.name)
 
 
 async def verify_domain_dkim(world: World, who: Principal, name: str, now: datetime) -> tuple[str, ...]:
@@ -63,26 +62,33 @@ async def verify_domain_dkim(world: World, who: Principal, name: str, now: datet
     A domain with an own key is moved to Easy DKIM, as by PutEmailIdentityDkimSigningAttributes; a replica has
     Easy DKIM already, its parent's.
     """
-    domain = _domain(name)
-    identity = await _begun(world, who, domain, now)
+    identity = await _begun(world, who, name, now)
     if isinstance(identity.newest.method, ByoDkim):
-        identity = await put_dkim_signing(world, who, PutDkimSigning(domain, Origin.AWS_SES), now)
+        identity = await put_dkim_signing(world, who, PutDkimSigning(identity.name, Origin.AWS_SES), now)
     return dkim_attributes(identity).tokens
 
 
-async def _begun(world: World, who: Principal, domain: Domain, now: datetime) -> Identity:
+async def _begun(world: World, who: Principal, name: str, now: datetime) -> Identity:
     """The identity, created where it was not there, its search begun again where it had been given up."""
     try:
-        identity = await get_identity(world, who, domain, now)
+        identity = await _existing(world, who, parse_domain(name), now)
+    except BadRequest as refused:
+        shown = "".join(char if char.isprintable() else "?" for char in name[:255])
+        raise BadRequest(f"Invalid domain name {shown}.", hint=refused.hint) from None
+    if identity.newest.proof.status in _GIVEN_UP:
+        identity = await restart_search(world, who, identity.name, now)
+    return identity
+
+
+async def _existing(world: World, who: Principal, domain: Domain, now: datetime) -> Identity:
+    try:
+        return await get_identity(world, who, domain, now)
     except NotFound:
         try:
             return await create_identity(world, who, CreateIdentity(domain), now)
         except AlreadyExists:
             # Somebody else was faster by a moment; their identity is what was asked for.
-            identity = await get_identity(world, who, domain, now)
-    if identity.newest.proof.status in _GIVEN_UP:
-        identity = await restart_search(world, who, domain, now)
-    return identity
+            return await get_identity(world, who, domain, now)
 
 
 def _standing(tx: Tx, world: World, who: Principal, name: str) -> Standing | None:
@@ -99,11 +105,3 @@ def _standing(tx: Tx, world: World, who: Principal, name: str) -> Standing | Non
     token = ownership_token(world.token_secret, *place)
     status = verification(identity).status
     return Standing(name, dkim_attributes(identity), status, token, tx.mail_from.load(*place))
-
-
-def _domain(name: str) -> Domain:
-    try:
-        return parse_domain(name)
-    except BadRequest as refused:
-        shown = "".join(char if char.isprintable() else "?" for char in name[:255])
-        raise BadRequest(f"Invalid domain name {shown}.", hint=refused.hint) from None

@@ -94,6 +94,14 @@ def mail_from_attributes(found: Sequence[Standing]) -> Content:
     return _entries((one.name, _mail_from(one)) for one in found)
 
 
+def send_quota() -> bytes:
+    """The result of GetSendQuota, as GetAccount has it: nothing of ours limits how much is sent, and nothing
+    counts it."""
+    return result(
+        "GetSendQuota", ("Max24HourSend", "-1.0"), ("MaxSendRate", "1000000.0"), ("SentLast24Hours", "0.0")
+    )
+
+
 def page(items: Sequence[IdentitySummary], next_token: str | None) -> list[tuple[str, Content]]:
     """A page of identities."""
     parts: list[tuple[str, Content]] = [("Identities", members(item.name for item in items))]

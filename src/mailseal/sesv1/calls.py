@@ -35,6 +35,7 @@ READING = frozenset(
         Action.GET_VERIFICATION_ATTRIBUTES,
         Action.GET_MAIL_FROM_ATTRIBUTES,
         Action.LIST_IDENTITIES,
+        Action.GET_SEND_QUOTA,
     }
 )
 _ATTRIBUTES: dict[Action, tuple[str, Callable[[Sequence[Standing]], answers.Content]]] = {
@@ -86,6 +87,8 @@ async def perform(asked: Asked) -> bytes:
         case Action.LIST_IDENTITIES:
             page = await listing.list_identities(world, who, shapes.list_identities(given), now)
             return answers.result(action, *answers.page(page.items, page.next_token))
+        case Action.GET_SEND_QUOTA:
+            return answers.send_quota()
         case Action.VERIFY_DOMAIN_DKIM:
             tokens = await verify_domain_dkim(world, who, given["Domain"], now)
             return answers.result(action, ("DkimTokens", answers.members(tokens)))

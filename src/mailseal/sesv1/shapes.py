@@ -45,6 +45,7 @@ class Action(StrEnum):
     SET_MAIL_FROM_DOMAIN = "SetIdentityMailFromDomain"
     LIST_IDENTITIES = "ListIdentities"
     DELETE_IDENTITY = "DeleteIdentity"
+    GET_SEND_QUOTA = "GetSendQuota"
     SEND_EMAIL = "SendEmail"
     SEND_RAW_EMAIL = "SendRawEmail"
 
@@ -81,6 +82,7 @@ INPUTS: dict[Action, Structure] = {
     Action.GET_VERIFICATION_ATTRIBUTES: _IDENTITIES,
     Action.GET_MAIL_FROM_ATTRIBUTES: _IDENTITIES,
     Action.DELETE_IDENTITY: _IDENTITY,
+    Action.GET_SEND_QUOTA: Structure(()),
     Action.SET_DKIM_ENABLED: Structure(
         (
             Member("Identity", Text(shortest=1), required=True),

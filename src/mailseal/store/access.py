@@ -64,6 +64,15 @@ ORDER BY k.access_key_id
 # access_keys.any_sandbox: whether the sandbox's fixed key, which is no secret, is among them.
 _ANY_SANDBOX = "SELECT EXISTS (SELECT 1 FROM access_keys WHERE is_sandbox = 1)"
 
+# access_keys.list_not_under: the next secrets that do not begin as those of the present master key do.
+_LIST_NOT_UNDER = """
+SELECT access_key_id, sealed_secret FROM access_keys
+WHERE access_key_id > ? AND substr(sealed_secret, 1, 9) <> ? ORDER BY access_key_id LIMIT ?
+"""
+
+# access_keys.reseal: a secret sealed anew, if it is the same one still.
+_RESEAL = "UPDATE access_keys SET sealed_secret = ? WHERE access_key_id = ? AND sealed_secret = ?"
+
 # access_keys.set_enabled: a key may sign, or no longer.
 _SET_ENABLED = "UPDATE access_keys SET is_enabled = ? WHERE access_key_id = ? RETURNING access_key_id"
 
@@ -121,6 +130,14 @@ class AccessKeys:
     def has_sandbox_key(self) -> bool:
         """Whether the sandbox's fixed key is stored here, under any account."""
         return bool(self._execute(_ANY_SANDBOX)[0][0])
+
+    def list_not_under(self, head: bytes, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """The next keys, with their sealed secrets, whose secrets do not begin with `head`."""
+        return [(key_id, sealed) for key_id, sealed in self._execute(_LIST_NOT_UNDER, (after, head, limit))]
+
+    def reseal(self, access_key_id: str, before: bytes, sealed: bytes) -> None:
+        """Stores a secret that was sealed anew, unless another one has taken its place."""
+        self._execute(_RESEAL, (sealed, access_key_id, before))
 
     def set_enabled(self, access_key_id: str, enabled: bool) -> bool:
         """Whether there is such a key; it is enabled or disabled from now on."""

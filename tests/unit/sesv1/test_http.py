@@ -9,6 +9,7 @@ import pytest
 
 from mailseal.core.access import NO_MATCH, Permissions
 from mailseal.core.limits import Limits, Rate
+from mailseal.sesv2 import neighbours
 from tests.unit.service.scenes import DOMAIN
 from tests.unit.sesv1.rig import Rig, play
 
@@ -188,6 +189,15 @@ def test_who_asks_too_often_is_throttled(tmp_path: Path) -> None:
         assert throttled[0] == (400, "Throttling", "Rate exceeded")
 
     play(tmp_path, story, limits=Limits(rate=Rate(1, 1)))
+
+
+def test_the_quota_is_the_one_that_the_api_v2_tells(tmp_path: Path) -> None:
+    async def story(here: Rig) -> None:
+        told = await here.call("GetSendQuota")
+        limits = (neighbours.UNLIMITED_A_DAY, neighbours.UNLIMITED_A_SECOND)
+        assert (told["Max24HourSend"], told["MaxSendRate"]) == limits
+
+    play(tmp_path, story)
 
 
 def test_a_fault_tells_nothing_but_its_request_id(tmp_path: Path) -> None:
