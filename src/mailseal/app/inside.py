@@ -32,6 +32,7 @@ from mailseal.app.parts import (
     make_next_hop,
     make_resolver,
     policy_of,
+    region_zones_of,
 )
 from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
@@ -100,7 +101,8 @@ async def open_inside(
     keyring = opened.keyring
     if not any(key.is_sandbox_key for key in edges.access_keys):
         await refuse_sandbox_key(store)
-    derivation = await open_installation(store, keyring, zone, opened.values)
+    region_zones = region_zones_of(config)
+    derivation = await open_installation(store, keyring, (zone, *region_zones.values()), opened.values)
     await settle_master_key(store, opened)
     for key in edges.access_keys:
         await add_access_key(store, keyring, key, edges.clock.now())
@@ -125,6 +127,7 @@ async def open_inside(
         clock=edges.clock,
         policy=edges.policy(policy) if edges.policy else policy,
         hosted_zone=zone,
+        region_zones=region_zones,
         mail_from_hosts=mail_from_hosts_of(config),
         links=links_of(config, api_url, account),
         regions=config.api.regions,

@@ -259,7 +259,7 @@ def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:
         KeySlot(
             number,
             derive_token(world.token_secret, who.account_id, who.region, domain, number),
-            world.hosted_zone,
+            world.zone_of(who.region),
         )
         for number in range(1, SLOTS + 1)
     )

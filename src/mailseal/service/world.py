@@ -420,7 +420,13 @@ class World:
     """A number between -1 and 1."""
     wake_publisher: Callable[[], None]
     wake_worker: Callable[[], None]
+    region_zones: Mapping[str, str] = field(default_factory=dict)
+    """Hosted zones of regions that have one of their own."""
     lenient_private_key: bool = False
     alarm: Callable[[str, str], None] = _nobody_hears
     """Tells the operator what has to be looked into at once: about whom, and what."""
     suffixes: PublicSuffixes = NO_SUFFIXES
+
+    def zone_of(self, region: str) -> str:
+        """The hosted zone into which new identities of a region point."""
+        return self.region_zones.get(region, self.hosted_zone)
