@@ -23,7 +23,7 @@ def bring(source: Path, target: Path) -> str:
     if current(lock, target):
         return ""
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     done = _python(lock, target) if lock.name == PYTHON_LOCK else _npm(source, target)
     if done is None:
         return "npm and node are not installed"

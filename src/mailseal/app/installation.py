@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -51,9 +51,12 @@ async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
 
 
 async def open_installation(
-    store: SqliteStore, keyring: Keyring, zone: str, values: Mapping[str, bytes] = MappingProxyType({})
+    store: SqliteStore,
+    keyring: Keyring,
+    zones: Sequence[str],
+    values: Mapping[str, bytes] = MappingProxyType({}),
 ) -> bytes:
-    """The secret that tokens are derived from, made where the database is new; the zone is known from now on.
+    """The secret that tokens are derived from, made where the database is new; the zones are known then.
 
     `values` is what a new database keeps of its master key. Raises MasterKeyRefused where another master key
     sealed this database.
@@ -76,8 +79,9 @@ async def open_installation(
                 "another one would give every new domain tokens that its owner never published",
                 "restore the database from its backup; nothing was changed",
             )
-        if zone not in tx.zone.zones():
-            tx.zone.add(zone)
+        for zone in zones:
+            if zone not in tx.zone.zones():
+                tx.zone.add(zone)
         return keyring.open_secret(DERIVATION, sealed)
 
     return await store.write(unit)
