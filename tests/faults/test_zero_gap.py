@@ -1,4 +1,4 @@
-"""Through rotations and changes of method no mail leaves unsigned, and every signature verifies while it lives."""
+"""Through rotations and changes of method no mail leaves unsigned, and each signature verifies all its life."""
 
 from __future__ import annotations
 

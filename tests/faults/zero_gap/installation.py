@@ -31,7 +31,7 @@ hosted_zone = "{zone}"
 name_servers = ["ns1.{zone}"]
 addresses = ["ns1.{zone} 127.0.0.1"]
 listen = ["127.0.0.1:{dns}"]
-key_ttl = 2
+key_ttl = 4
 blank_ttl = 1
 [resolver]
 vantages = ["udp://127.0.0.1:{customers}"]

@@ -108,8 +108,8 @@ class Owners:
         await self._nudge(owner)
 
     async def _nudge(self, owner: Owner) -> None:
-        """Every other time the owner asks for a check at once; else it comes by itself."""
-        if self._chance.random() < 0.5:
+        """Mostly the owner asks for a check at once; else it comes by itself."""
+        if self._chance.random() < 0.7:
             await self._change("POST", f"{owner.native}/check", {})
 
     async def _look(self, owner: Owner) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mailseal.config import load_config
 from mailseal.core.policy import Policy
 from mailseal.telemetry import Line, format_json
 
-RETAIN_S = 20
+RETAIN_S = 12
 """How long a retired key stays published, beside its TTL: the life of a mail on its way."""
 
 

@@ -43,7 +43,8 @@ COUNTED = (
 )
 NEVER = ("unanswered", "refused", "lost", "unsigned", "failing", "broke", "damage")
 
-SHORT_PLANS = (("rotate", "own", "easy", "rotate"), ("rotate", "rotate"))
+SHORT_PLANS = (("rotate", "own", "easy"), ("rotate", "rotate", "rotate"))
+"""Three rotations in a row use a slot again, whose earlier key sits in caches."""
 FULL_PLANS = (
     ("rotate", "rotate", "own", "easy", "rotate", "rotate"),
     ("rotate", "own", "easy", "rotate", "rotate", "rotate"),
@@ -53,7 +54,7 @@ FULL_PLANS = (
 )
 SHORT = Size(20, SHORT_PLANS, 25.0)
 """40 rotations, 20 switches."""
-SHORT_KILLS = Size(20, SHORT_PLANS, 20.0, kills=10)
+SHORT_KILLS = Size(8, SHORT_PLANS, 20.0, kills=10)
 FULL = Size(50, FULL_PLANS, 50.0)
 """200 rotations, 100 switches."""
 FULL_KILLS = Size(50, FULL_PLANS, 50.0, kills=60)

@@ -23,7 +23,7 @@ from tests.faults.zero_gap.tally import Tally
 QUIET_S = 2.0
 """Mail flows for so long before the first change, and after the last."""
 ARRIVES_WITHIN_S = 20.0
-LIVES_SHORTEST_S, LIVES_LONGEST_S = 0.5, 4.0
+LIVES_SHORTEST_S, LIVES_LONGEST_S = 0.2, 3.0
 _NUMBER = re.compile(rb"^X-Number: (\d+) (\S+)\r\n", re.MULTILINE)
 
 
