@@ -33,7 +33,7 @@ async def serve(store: SqliteStore, text: bytes | None, ttl: int, minute: int) -
 
 def until(minute: int, ttl: int) -> timedelta:
     """The life of an answer that was replaced then, as an offset from START."""
-    return minute * MINUTE + timedelta(seconds=ttl + 1)
+    return minute * MINUTE + timedelta(seconds=ttl + 2)
 
 
 def test_an_answer_that_was_replaced_is_remembered_until_caches_have_dropped_it(tmp_path: Path) -> None:

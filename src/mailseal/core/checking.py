@@ -34,7 +34,10 @@ def with_check(
     setting = next((s for s in identity.settings if s.setting_id == setting_id), None)
     if setting is None:
         return Change(identity)
-    proof = after_check(setting.proof, report.check, now, policy)
+    # Positive answers carry no SOA; what an older setting's check saw of the same zone serves as well.
+    soa = next((s.proof.soa for s in (setting, *identity.settings) if s.proof.soa), None)
+    check = replace(report.check, soa=report.check.soa or soa)
+    proof = after_check(setting.proof, check, now, policy)
     later = with_setting(identity, replace(setting, proof=proof))
     later = replace(later, slots=rotation.seen(later.slots, report.slot_texts, now))
     events = _status_events(setting.proof, proof)

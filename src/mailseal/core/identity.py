@@ -135,10 +135,17 @@ def wish_of(identity: Identity) -> Wish:
     easy_signs = signing is not None and isinstance(signing.method, EasyDkim)
     if isinstance(newest, EasyDkim):
         in_use = easy_signs or bool(identity.replica_regions)
-        return Wish(newest.bits, identity.new_key_wanted, in_use=in_use, revoke=identity.revoke_old_key)
+        return Wish(
+            newest.bits,
+            identity.new_key_wanted,
+            in_use=in_use,
+            absent_until=signing.proof.negative_until if signing is not None and easy_signs else None,
+            revoke=identity.revoke_old_key,
+        )
     if signing is not None and isinstance(signing.method, EasyDkim):
         current = rotation.active(identity.slots)
-        return Wish(current.key.bits if current and current.key else signing.method.bits, in_use=True)
+        bits = current.key.bits if current and current.key else signing.method.bits
+        return Wish(bits, in_use=True, absent_until=signing.proof.negative_until)
     return Wish(None)
 
 

@@ -73,7 +73,7 @@ class Proof:
     error_type: ErrorType | None = None
     soa: SoaRecord | None = None
     negative_until: datetime | None = None
-    """Until when a cache somewhere may still hold a "not there" that we have seen."""
+    """Until when a cache somewhere may still hold a "not there", ours or anybody's."""
 
     @property
     def was_proven(self) -> bool:
@@ -214,7 +214,7 @@ def _counted(proof: Proof, check: Check, now: datetime, policy: Policy) -> Proof
     match check.evidence:
         case Evidence.POSITIVE:
             return replace(
-                proof,
+                _appeared(proof, now, policy),
                 first_match_at=proof.first_match_at or now,
                 negatives=0,
                 temporaries=0,
@@ -237,6 +237,20 @@ def _counted(proof: Proof, check: Check, now: datetime, policy: Policy) -> Proof
             )
         case Evidence.OURS:
             return replace(proof, first_match_at=None, excused=proof.excused + gap)
+
+
+_ROUNDING = timedelta(seconds=2)
+"""Caches count whole seconds, and an answer takes a while to reach them."""
+
+
+def _appeared(proof: Proof, now: datetime, policy: Policy) -> Proof:
+    """The proof before a match is counted: whoever asked a moment before the first one may keep "not there"
+    for as long as the zone's SOA allows (RFC 2308 §5)."""
+    is_new = proof.first_match_at is None and (proof.negatives > 0 or not proof.was_proven)
+    if not is_new or proof.soa is None:
+        return proof
+    until = now + min(timedelta(seconds=proof.soa.minimum), policy.longest_negative) + _ROUNDING
+    return replace(proof, negative_until=max(until, proof.negative_until or until))
 
 
 def _missing_for(proof: Proof, evidence: Evidence, gap: timedelta) -> timedelta:

@@ -204,6 +204,8 @@ class Wish:
     """A new key is asked for although the length fits (rotation on demand)."""
     in_use: bool = False
     """The active key signs mail, so that a new one has to be proven first."""
+    absent_until: datetime | None = None
+    """Until when a cache may hold that some name of the owner's is not there; a new key waits for that."""
     revoke: bool = False
     """The active key is compromised: the new one signs as soon as it is seen, the old one is blanked at once,
     and so is the oldest previous key where no slot is blank. Mail on its way ceases to verify."""
@@ -255,7 +257,9 @@ def may_take_over(following: KeySlot, wish: Wish, now: datetime, policy: Policy)
     if not wish.in_use:
         return True
     in_sight = following.seen_at is not None and now - following.seen_at <= SIGHT_LASTS
-    return in_sight and (wish.revoke or is_ready(following, now, policy))
+    if not in_sight or wish.revoke:
+        return in_sight
+    return is_ready(following, now, policy) and (wish.absent_until is None or wish.absent_until <= now)
 
 
 def _taken_over(slots: Slots, following: KeySlot, wish: Wish, now: datetime, policy: Policy) -> Slots:

@@ -11,7 +11,7 @@ from mailseal.core.checking import switch_due_at
 from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at, wish_of
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import Slots, next_due_at, upcoming
+from mailseal.core.rotation import next_due_at, upcoming
 from mailseal.service.world import DueTimes, Tx
 
 SHORTEST = timedelta(seconds=1)
@@ -48,18 +48,19 @@ def _check_due(
     switch = switch_due_at(identity, policy) if setting is identity.newest else None
     if switch is not None:
         switch = max(switch, now + SHORTEST)
-    sight = _sight_due(identity.slots, now, policy) if isinstance(setting.method, EasyDkim) else None
+    sight = _sight_due(identity, now, policy) if isinstance(setting.method, EasyDkim) else None
     return min((moment for moment in (due, switch, sight) if moment is not None), default=None)
 
 
-def _sight_due(slots: Slots, now: datetime, policy: Policy) -> datetime | None:
+def _sight_due(identity: Identity, now: datetime, policy: Policy) -> datetime | None:
     """When to look for the next key: when its slot is ready, else soon, and ever more seldom while it stays
     out of sight."""
-    following = upcoming(slots)
+    following = upcoming(identity.slots)
     if following is None or following.placed_at is None:
         return None
     if following.seen_at is not None:
-        ready = max((earlier.until for earlier in following.earlier), default=now)
-        return max(ready, now + SHORTEST)
+        absent = wish_of(identity).absent_until
+        moments = [*(earlier.until for earlier in following.earlier), now + SHORTEST]
+        return max(moments if absent is None else [*moments, absent])
     shortest = timedelta(seconds=max(2, policy.blank_ttl))
     return now + min(max(shortest, (now - following.placed_at) / 4), timedelta(hours=1))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from mailseal.core.rotation import Answer
 from mailseal.store.engine import Execute, to_ms
 
-_MARGIN = timedelta(seconds=1)
+_MARGIN = timedelta(seconds=2)
 """For clocks and roundings between our answer and the end of its TTL in a cache."""
 _SERIALS = 2**32
 

@@ -23,6 +23,7 @@ from tests.faults.zero_gap.tally import Tally
 CHANGES_WITHIN_S = 150.0
 LOOKS_EVERY_S = 0.8
 LONGEST_DELAY_S = 2.0
+SETTLES_S = 2.0
 POOLED = 4
 
 
@@ -33,6 +34,7 @@ class Owner:
     name: str
     tokens: list[str] = field(default_factory=list)
     own_keys: int = 0
+    is_changing: bool = False
 
     @property
     def path(self) -> str:
@@ -71,8 +73,11 @@ class Owners:
         """One change after the other."""
         for step in steps:
             await asyncio.sleep(self._chance.uniform(0, LONGEST_DELAY_S))
+            owner.is_changing = True
             await {"rotate": self._rotate, "own": self._own, "easy": self._easy}[step](owner)
             self._tally.add(f"done_{step}")
+        await asyncio.sleep(SETTLES_S)
+        owner.is_changing = False
 
     async def _rotate(self, owner: Owner) -> None:
         before = (await self._look(owner))["signed_with"]["selector"]

@@ -36,6 +36,8 @@ UNBOUNDS = (
 )
 """Three resolvers that keep what they are told as long as it may be kept, each in its own manner."""
 STAGGERED_S = 0.4
+NEGATIVE_TTL = 5
+"""Seconds for which a cache may keep that there is nothing; longer than two rounds of a check."""
 COUNTED = (
     *("done_rotate", "done_own", "done_easy", "kills", "sent", "arrived", "verified_arrival", "verified_end"),
     *("pokes", "deferred", "broken", "late", "unanswered", "refused", "lost", "unsigned", "failing"),
@@ -92,7 +94,7 @@ def run(folder: Path, size: Size, seed: int) -> Outcome:
 
 
 async def _run(folder: Path, size: Size, chance: random.Random, tally: Tally) -> Installation:
-    zones, our_dns = CustomerZones(), dns_daemons.free_port()
+    zones, our_dns = CustomerZones(negative_ttl=NEGATIVE_TTL), dns_daemons.free_port()
     customers = await start_customer_dns(zones, (LOOPBACK, 0), {HOSTED_ZONE: (LOOPBACK, our_dns)})
     place = Installation(folder, customers.address[1], dns=our_dns)
     await place.install()

@@ -23,6 +23,7 @@ from tests.faults.zero_gap.tally import Tally
 QUIET_S = 2.0
 """Mail flows for so long before the first change, and after the last."""
 ARRIVES_WITHIN_S = 20.0
+MOSTLY = 0.8
 LIVES_SHORTEST_S, LIVES_LONGEST_S = 0.2, 3.0
 _NUMBER = re.compile(rb"^X-Number: (\d+) (\S+)\r\n", re.MULTILINE)
 
@@ -34,7 +35,7 @@ class Size:
     domains: int
     plans: tuple[tuple[str, ...], ...]
     mails_per_s: float
-    pokes_per_s: float = 15.0
+    pokes_per_s: float = 60.0
     kills: int = 0
 
 
@@ -92,7 +93,7 @@ class Story:
         began, number = loop.time(), 0
         while True:
             number += 1
-            self._keep(self._send(number, self.chance.choice(domains)))
+            self._keep(self._send(number, self._one_of(domains)))
             await asyncio.sleep(max(0.0, began + number / self.size.mails_per_s - loop.time()))
 
     async def _send(self, number: int, owner: Owner) -> None:
@@ -110,9 +111,14 @@ class Story:
 
     async def _poke_steadily(self, domains: Sequence[Owner]) -> None:
         while True:
-            name = self.chance.choice(self.chance.choice(domains).names())
+            name = self.chance.choice(self._one_of(domains).names())
             self._keep(self.receivers.poke(name))
             await asyncio.sleep(1 / self.size.pokes_per_s)
+
+    def _one_of(self, domains: Sequence[Owner]) -> Owner:
+        """Any domain, mostly one that is about to change."""
+        changing = [owner for owner in domains if owner.is_changing]
+        return self.chance.choice(changing if changing and self.chance.random() < MOSTLY else domains)
 
     async def _take_arrivals(self) -> None:
         while True:

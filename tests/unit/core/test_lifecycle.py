@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from mailseal.core.lifecycle import (
     not_started,
     started,
 )
+from mailseal.core.observations import SoaRecord
 from mailseal.core.policy import Policy
 from tests.unit.core.scenes import POLICY, START
 
@@ -40,6 +42,16 @@ def proven() -> Proof:
 
 def test_one_round_is_not_enough_for_success() -> None:
     assert run(started(START), (POSITIVE, 0)).status is DkimStatus.PENDING
+
+
+def test_with_the_first_match_caches_may_still_hold_that_there_was_nothing() -> None:
+    soa = SoaRecord("ns1.example.com", "hostmaster.example.com", 1, 300)
+    absent = replace(NEGATIVE, soa=soa)
+    seen = run(started(START), (absent, 0), (POSITIVE, 1), (POSITIVE, 2))
+    assert seen.negative_until == START + timedelta(hours=1, seconds=302)
+    for_days = replace(NEGATIVE, soa=replace(soa, minimum=10**6))
+    seen = run(started(START), (for_days, 0), (POSITIVE, 1))
+    assert seen.negative_until == START + timedelta(hours=4, seconds=2)
 
 
 def test_two_rounds_within_five_seconds_are_one() -> None:

@@ -47,6 +47,16 @@ def test_a_seen_key_waits_until_the_blank_answer_has_expired() -> None:
     assert states(taken) == ["PREVIOUS", "ACTIVE", "BLANK"]
 
 
+def test_a_seen_key_waits_while_a_cache_may_hold_that_its_name_is_not_there() -> None:
+    absent = replace(USED, absent_until=LATER + timedelta(seconds=1))
+    slots = in_sight(rotating(), LATER)
+    assert states(rotation.after_time(slots, absent, LATER, POLICY))[1] == "NEXT"
+    over = replace(absent, absent_until=LATER)
+    assert states(rotation.after_time(slots, over, LATER, POLICY))[1] == "ACTIVE"
+    compromised = replace(absent, revoke=True)
+    assert states(rotation.after_time(slots, compromised, LATER, POLICY))[1] == "ACTIVE"
+
+
 def test_a_key_seen_long_ago_has_to_be_seen_again() -> None:
     slots = in_sight(rotating(), START)
     assert states(rotation.after_time(slots, USED, LATER, POLICY)) == ["ACTIVE", "NEXT", "BLANK"]

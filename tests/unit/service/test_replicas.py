@@ -139,8 +139,8 @@ def test_a_replica_becomes_an_identity_of_its_own_without_a_gap(tmp_path: Path) 
             await here.delete()
         await here.proven(ELSEWHERE)
         await here.work(120)
-        await here.work(60)
-        await here.work(60)
+        await here.work(62)
+        await here.work(62)
         signed = await here.send(ELSEWHERE)
         assert selector_of(signed) in dkim_attributes(own).tokens
         check_signature(here, signed)
@@ -159,6 +159,7 @@ def test_an_identity_becomes_a_replica_without_a_gap(tmp_path: Path) -> None:
         assert selector_of(await here.send(ELSEWHERE)) == own.slots[0].token
         await here.work()
         await here.work(6)
+        await here.work(62)
         assert selector_of(await here.send(ELSEWHERE)) == parent.slots[0].token
 
     play(tmp_path, story)
