@@ -139,6 +139,7 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
         for write in batch:
             self._connection.execute("SAVEPOINT unit")
+            self._transaction.begin()
             with Caught() as caught:
                 write.result = write.unit(self._transaction)
             write.error = caught.error
