@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import clients
 import debian
 import npm
 import testing
@@ -21,7 +22,7 @@ CHECKED = ["src", "tests", "tools", "bench", "examples"]
 def main(command: str, arguments: list[str]) -> int:
     """The exit code of one command."""
     commands = {"setup": setup, "test": testing.run, "lint": lint, "fix": fix, "cover": cover}
-    commands |= {"bench": bench, "demo": demo, "lock": lock}
+    commands |= {"bench": bench, "demo": demo, "lock": lock, "test-clients": clients.run}
     return commands[command](arguments)
 
 

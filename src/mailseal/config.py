@@ -46,7 +46,8 @@ class StoreConfig:
     )
     master_key: str = _key(
         "file:/etc/mailseal/master.key",
-        "what seals the private keys: file: and a path, or env: and the name of a variable",
+        "what seals the private keys: file:/path, credential:NAME, command:/program, env:NAME, aws-kms:KEY, "
+        "vault:URL#KEY",
     )
 
 

@@ -17,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 from mailseal.dkim.keys import MAX_BITS, MIN_BITS, PrivateKey, generate_private_key, load_trusted_key
 
@@ -26,6 +27,14 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _PATIENCE = 60.0
 """Seconds for one key; a niced child on a busy machine may need many times its CPU time."""
 
+# Isolated from the environment and the working folder, and yet the very code that its parent runs.
+_PROGRAM = """
+import runpy, sys
+if sys.argv[1] not in sys.path:
+    sys.path.insert(0, sys.argv[1])
+runpy.run_module("mailseal.keymaking", run_name="__main__")
+"""
+_OUR_FOLDER = str(Path(__file__).resolve().parents[1])
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -88,31 +97,31 @@ class _Child:
             async with asyncio.timeout(_PATIENCE):
                 return await _exchange(process, bits)
         except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
-            self.last_words = type(error).__name__
-            await self.end()
+            status = await self.end()
+            self.last_words = f"{type(error).__name__}, exit status {status}"
             return None
         except BaseException:
             # Cancelled half-way: what the child says next would answer a question nobody asks any more.
             await self.end()
             raise
 
-    async def end(self) -> None:
-        """Ends the process, if there is one, and waits for it."""
+    async def end(self) -> int | None:
+        """The exit status of the process, which is over then; None where there was none."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return None
         if process.stdin is not None:
             process.stdin.close()
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        return await process.wait()
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is not None:
             await self.end()
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "mailseal.keymaking"),
+                *(sys.executable, "-I", "-c", _PROGRAM, _OUR_FOLDER),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -16,7 +16,8 @@ from datetime import datetime
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
 from mailseal.service import linking, mailfrom, publish, rotate, stock, verify
-from mailseal.service.world import DueCheck, Tx, World
+from mailseal.service.due import next_work_at
+from mailseal.service.world import DueCheck, World
 from mailseal.telemetry import Telemetry
 
 CHECKS_AT_ONCE = 128
@@ -124,14 +125,8 @@ class Worker:
 
     async def _next_due_at(self) -> datetime | None:
         """The earliest moment at which there is something to do."""
-
-        def unit(tx: Tx) -> datetime | None:
-            moments = [tx.identities.next_due_at(), tx.mail_from.next_due_at()]
-            if len(self._mails) < MAILS_AT_ONCE:
-                moments.append(tx.addresses.next_due_at())
-            return min((moment for moment in moments if moment is not None), default=None)
-
-        return await self._world.store.read(unit)
+        has_room = len(self._mails) < MAILS_AT_ONCE
+        return await self._world.store.read(lambda tx: next_work_at(tx, mails=has_room))
 
     async def _claim(self) -> int:
         """Begins the checks that are due, as many as there is room for; one slow domain holds up no other."""

@@ -86,7 +86,8 @@ def lead_a_life(
     server.kill()
     for thread in threads:
         thread.join(20)
-    assert faults == []
+    said = [line for line in server.log.read_text(encoding="utf-8").splitlines() if '"fault"' in line]
+    assert faults == [], said[-3:]
 
 
 def write(

@@ -14,6 +14,10 @@ from tests.house.source import CHECKOUT, Module, imports, modules
 FRONT = frozenset({"service", "core", "dkim", "handoff", "config", "telemetry"})
 DRIVEN = frozenset({"core", "dkim"})
 NOTHING: frozenset[str] = frozenset()
+# What the query API shares with the API v2: how a request is let in, and how members are described.
+WAY_IN = frozenset(
+    f"sesv2.{name}" for name in ("admission", "errors", "intake", "members", "operations", "replays", "sigv4")
+)
 # The longest name that fits decides: smtp.submission is judged by its own row, not by that of smtp.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "dkim": NOTHING,
@@ -26,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "smtp": DRIVEN,
     "handoff": DRIVEN,
     "sesv2": FRONT,
-    "sesv1": FRONT | {"sesv2.sigv4"},
+    "sesv1": FRONT | WAY_IN,
     "native": FRONT | {"sesv2.sigv4"},
     "nameserver": FRONT,
     "smtp.submission": FRONT,

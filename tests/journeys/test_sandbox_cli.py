@@ -66,7 +66,7 @@ def test_the_first_screen_names_every_address_and_what_to_paste(tmp_path: Path) 
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, env=SURROUNDINGS)
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline().decode() for _ in range(15)]
+        lines = [process.stdout.readline().decode() for _ in range(16)]
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
@@ -79,6 +79,7 @@ def test_the_first_screen_names_every_address_and_what_to_paste(tmp_path: Path) 
         "  mailbox         .sandbox/mailbox  Maildir\n\n"
         "  For any AWS client:\n"
         f"  export AWS_ENDPOINT_URL_SESV2=http://127.0.0.1:{base + 80}\n"
+        f"  export AWS_ENDPOINT_URL_SES=http://127.0.0.1:{base + 80}\n"
         "  export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n"
         "  export AWS_ACCESS_KEY_ID=MSSANDBOX00000000001\n"
         "  export AWS_SECRET_ACCESS_KEY=sandbox-only-000000000000000000000000001\n\n"
@@ -92,7 +93,7 @@ def test_the_environment_can_be_sourced_and_appended(cli: Cli) -> None:
     url = client_of(cli).api_url
     assert f"export AWS_ENDPOINT_URL_SESV2={url}\n" in cli("env")
     assert f"AWS_ENDPOINT_URL_SESV2={url}" in cli("env", "--format", "github").splitlines()
-    assert cli("env", "--format", "dotenv").count("=") == 5
+    assert cli("env", "--format", "dotenv").count("=") == 6
 
 
 def test_records_are_set_shown_and_removed(cli: Cli) -> None:

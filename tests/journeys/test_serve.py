@@ -180,7 +180,7 @@ def add_key(installation: Installation, key: AccessKey) -> None:
         "from mailseal.app.installation import add_access_key\n"
         "from mailseal.sandbox.accounts import fixed_key\n"
         "from mailseal.sealing.keyring import Keyring\n"
-        "from mailseal.sealing.masterkey import load_master_key\n"
+        "from mailseal.sealing import load_master_key\n"
         "from mailseal.store.sqlite import SqliteStore\n"
         "async def main(folder):\n"
         "    store = SqliteStore.open(folder / 'data' / 'mailseal.db')\n"

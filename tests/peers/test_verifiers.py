@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mailseal.core.commands import Recipients, SimpleMessage, TextContent
+from mailseal.core.commands import Attachment, Recipients, SimpleMessage, TextContent
 from mailseal.core.compose import complete_raw, compose_simple
 from mailseal.dkim.canonicalization import Canonicalization
 from mailseal.dkim.keyrecord import format_key_record
@@ -115,9 +115,14 @@ def test_the_table_of_key_records_is_what_the_verifiers_say(case: str, verifiers
     assert all(words == ["pass"] for words in said.values()) is found["all_four_pass"]
 
 
-def composed(subject: str, text: str, html: str | None, display: str) -> bytes:
+def composed(
+    subject: str, text: str, html: str | None, display: str, attachments: tuple[Attachment, ...] = ()
+) -> bytes:
     content = SimpleMessage(
-        TextContent(subject), TextContent(text), None if html is None else TextContent(html)
+        TextContent(subject),
+        TextContent(text),
+        None if html is None else TextContent(html),
+        attachments=attachments,
     )
     return compose_simple(
         content,
@@ -150,11 +155,25 @@ def check_generated(verifiers: list[Verifier], examples: int) -> None:
     each_passes()
 
 
+ATTACHMENTS = st.builds(
+    Attachment,
+    content=st.binary(max_size=400),
+    file_name=TEXTS,
+    content_type=st.sampled_from((None, "image/png", "text/plain; charset=utf-8", "message/rfc822")),
+    inline=st.booleans(),
+    content_id=st.none() | st.from_regex(r"[!-;=?-~]{1,30}", fullmatch=True),
+    description=st.none() | TEXTS,
+    encoding=st.sampled_from((None, "BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT")),
+)
+
+
 def check_composed(verifiers: list[Verifier], examples: int) -> None:
     @settings(max_examples=examples, suppress_health_check=SLOW, database=None, phases=PHASES)
-    @given(TEXTS, TEXTS, st.none() | TEXTS, NAMES)
-    def each_passes(subject: str, text: str, html: str | None, display: str) -> None:
-        all_pass(verifiers, signed(composed(subject, text, html, display), 1024))
+    @given(TEXTS, TEXTS, st.none() | TEXTS, NAMES, st.lists(ATTACHMENTS, max_size=3).map(tuple))
+    def each_passes(
+        subject: str, text: str, html: str | None, display: str, attachments: tuple[Attachment, ...]
+    ) -> None:
+        all_pass(verifiers, signed(composed(subject, text, html, display, attachments), 1024))
 
     each_passes()
 

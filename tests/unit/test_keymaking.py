@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import mailseal
 from mailseal.dkim.keys import load_private_key
 from mailseal.keymaking import ChildKeyMaker, KeyMakingFailed
 
@@ -107,6 +109,26 @@ def test_a_maker_that_was_closed_starts_no_child_again() -> None:
         assert maker._children[0]._process is None
 
     with_maker(story)
+
+
+def test_the_child_runs_the_code_of_its_parent_wherever_that_lies(tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(Path(mailseal.__file__).parent, copy / "mailseal")
+    told = (copy / "mailseal" / "dkim" / "keys.py").read_text(encoding="utf-8")
+    (copy / "mailseal" / "dkim" / "keys.py").write_text(
+        told.replace("key_size=bits)", "key_size=1032)"), encoding="utf-8"
+    )
+    program = (
+        "import asyncio; from mailseal.keymaking import ChildKeyMaker\n"
+        "async def main():\n"
+        "    maker = ChildKeyMaker(); print((await maker.make(1024)).bits); await maker.close()\n"
+        "asyncio.run(main())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert ran.stdout == "1032\n", ran.stderr
 
 
 PARENT = """

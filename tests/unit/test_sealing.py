@@ -29,7 +29,7 @@ from mailseal.sealing import (
     new_master_key,
     write_master_key,
 )
-from mailseal.sealing.keyring import associated_data
+from mailseal.sealing.envelope import associated_data
 from mailseal.sealing.masterkey import SecretBytes
 from tests.fakes import MASTER_KEY, START, fake_keyring, pooled_key
 
@@ -135,7 +135,7 @@ def test_loaded_keys_are_bounded_and_the_one_used_last_stays() -> None:
     keys = [keyring.seal(pooled_key(), f"key-{number}", START, PLACE) for number in range(3)]
     for number in (0, 1, 0, 2):
         keyring.sign_digest(keys[number], DIGEST)
-    assert [ref.key_id for ref, _, _ in keyring._loaded] == ["key-0", "key-2"]
+    assert [key.ref.key_id for key in keyring._loaded] == ["key-0", "key-2"]
 
 
 def test_two_seals_of_one_key_have_no_byte_run_in_common() -> None:
@@ -266,7 +266,7 @@ def test_a_link_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "provider", ["", "file:", "env:", "/etc/mailseal/master.key", "aws-kms:x", "vault:x"]
+    "provider", ["", "file:", "env:", "credential:", "command:", "/etc/mailseal/master.key", "pkcs11:x"]
 )
 def test_a_provider_that_is_not_served_is_named_and_what_to_write(provider: str) -> None:
     with pytest.raises(MasterKeyRefused) as refused:

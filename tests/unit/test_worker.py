@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mailseal.core.access import Principal
+from mailseal.core.addressid import AddressName, created
 from mailseal.core.commands import CreateIdentity
+from mailseal.core.envelope import NoAnswer
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.observations import AuthorityReport
 from mailseal.core.verification import expected_records
+from mailseal.service.addresses import create_address, get_address
 from mailseal.service.configure import create_identity, get_identity
 from mailseal.service.world import World
 from mailseal.telemetry import Line, Telemetry
 from mailseal.worker import Bells, Worker
-from tests.fakes import FakeClock, ScriptedDns, fake_world, opened_store
+from tests.fakes import FakeClock, KeepingNextHop, ScriptedDns, fake_world, opened_store
 
 WHO = Principal("000000000001", "us-east-1", "test")
 T = TypeVar("T")
@@ -261,3 +264,58 @@ def test_deleting_does_not_leave_work_that_is_always_due(tmp_path: Path) -> None
         assert due > bench.clock.now() - timedelta(hours=3)
 
     on_bench(tmp_path, test)
+
+
+def test_a_mail_that_was_not_taken_is_offered_again_and_a_link_runs_out(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.worker.start()
+        assert isinstance(bench.world.next_hop, KeepingNextHop)
+        kept = bench.world.next_hop
+        kept.answers = [NoAnswer("cut")]
+        await create_address(bench.world, WHO, CreateIdentity("me@example.com"), bench.clock.now())
+        assert kept.given == []
+        bench.clock.advance(minutes=2)
+        bench.bells.worker.set()
+
+        async def mailed() -> bool:
+            return len(kept.given) == 1
+
+        await bench.until(mailed)
+        bench.clock.advance(hours=24)
+        bench.bells.worker.set()
+
+        async def failed() -> bool:
+            found = await get_address(bench.world, WHO, "me@example.com", bench.clock.now())
+            return found.address.status is DkimStatus.FAILED
+
+        await bench.until(failed)
+
+    on_bench(tmp_path, test)
+
+
+def test_a_next_hop_that_never_answers_holds_up_no_check(tmp_path: Path) -> None:
+    class Silent:
+        """A next hop that takes the call and says nothing."""
+
+        async def hand_over(self, envelope: object, message: bytes) -> NoAnswer:
+            await asyncio.Event().wait()
+            return NoAnswer("")
+
+    async def test(bench: Bench) -> None:
+        def unit(tx: Any) -> None:
+            for number in range(20):
+                name = AddressName(f"a{number}", "example.com")
+                tx.addresses.save(created(WHO.account_id, WHO.region, name, bench.clock.now()).address)
+
+        await bench.world.store.write(unit)
+        bench.worker.start()
+        await bench.create("example.net")
+
+        async def checked() -> bool:
+            identity = await get_identity(bench.world, WHO, "example.net", bench.clock.now())
+            return identity.newest.proof.last_checked_at is not None
+
+        bench.bells.worker.set()
+        await bench.until(checked)
+
+    on_bench(tmp_path, test, next_hop=Silent())

@@ -19,6 +19,8 @@ from mailseal.nameserver.listen import RunningNameServer, start_name_server
 from mailseal.nameserver.zone import Zone, ZoneSource
 from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
 from mailseal.service.world import World
+from mailseal.sesv1.http import QueryApi
+from mailseal.sesv2.admission import Admission
 from mailseal.sesv2.http import SesApi
 from mailseal.telemetry import Telemetry, format_metrics
 
@@ -63,9 +65,11 @@ async def open_api(
     sandbox: Application | None,
     parts: AsyncExitStack,
 ) -> None:
-    """Both APIs on the open sockets."""
+    """The APIs of SES, both versions, and our own on the open sockets."""
     native = NativeApi(world, telemetry, sandbox=sandbox)
-    api = SesApi(world, telemetry, native)
+    admission = Admission(world)
+    query_api = QueryApi(world, telemetry, admission)
+    api = SesApi(world, telemetry, native, admission=admission, query_api=query_api)
     listener = await listen_http(
         api, sockets, certificate=config.api.certificate, certificate_key=config.api.certificate_key
     )

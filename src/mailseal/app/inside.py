@@ -15,7 +15,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailseal.app.installation import FIRST_ACCOUNT, add_access_key, open_installation, refuse_sandbox_key
+from mailseal.app.installation import (
+    FIRST_ACCOUNT,
+    add_access_key,
+    open_installation,
+    opened_again,
+    refuse_sandbox_key,
+    settle_master_key,
+)
 from mailseal.app.parts import (
     SystemClock,
     hosted_zone_of,
@@ -25,17 +32,17 @@ from mailseal.app.parts import (
     make_resolver,
     policy_of,
 )
+from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
 from mailseal.keymaking import ChildKeyMaker
 from mailseal.native.http import Application
-from mailseal.sealing.keyring import Keyring
-from mailseal.sealing.masterkey import load_master_key
+from mailseal.sealing.succession import open_keyring
 from mailseal.service.world import Clock, Resolver, World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
-from mailseal.store.sqlite import SqliteStore
+from mailseal.store.sqlite import SqliteStore, peek_installation
 from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
 from mailseal.worker import Bells
 
@@ -81,14 +88,22 @@ async def open_inside(
     zone = hosted_zone_of(config)
     database = database_path(config)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    keyring = Keyring(load_master_key(config.store.master_key, data_dir=database.parent))
+    provider = config.store.master_key
+    # Before the database is opened, since opening it may change it.
+    peeked = peek_installation(database)
+    opened = await asyncio.to_thread(open_keyring, provider, peeked, data_dir=database.parent)
     store = _open_store(database, holder, failed, parts)
+    opened = await opened_again(store, peeked, opened, provider)
+    keyring = opened.keyring
     if not any(key.is_sandbox_key for key in edges.access_keys):
         await refuse_sandbox_key(store)
-    derivation = await open_installation(store, keyring, zone)
+    derivation = await open_installation(store, keyring, zone, opened.values)
+    await settle_master_key(store, opened)
     for key in edges.access_keys:
         await add_access_key(store, keyring, key, edges.clock.now())
     telemetry = _telemetry(edges, parts)
+    if opened.outdated:
+        telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
     next_hop = make_next_hop(config)
     parts.push_async_callback(next_hop.close)
     key_maker = ChildKeyMaker(processes=1)
@@ -117,6 +132,7 @@ async def open_inside(
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
         lenient_private_key=config.ses.lenient_private_key,
+        suffixes=public_suffixes(),
     )
     return Inside(store, world, telemetry, bells, next_hop, account, failed)
 

@@ -7,19 +7,23 @@ References: docs/decisions/0003-deterministic-tokens.md; docs/operating.md.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import string
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from mailseal.config import SetupError
 from mailseal.core.access import AccessKey, secret_name
 from mailseal.sealing.keyring import Keyring
+from mailseal.sealing.providers import CHECK_VALUE
+from mailseal.sealing.succession import Opened, open_keyring
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
 
-CHECK_VALUE = "master_key_check"
 DERIVATION = "token_derivation"
-"""The installation's values: the master key's check value, and the sealed secret that tokens come from."""
+"""The name of the sealed secret that tokens come from, among the installation's values."""
 FIRST_ACCOUNT = "000000000001"
 
 _SECRET_BYTES = 32
@@ -27,10 +31,34 @@ _KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-async def open_installation(store: SqliteStore, keyring: Keyring, zone: str) -> bytes:
+async def opened_again(
+    store: SqliteStore, peeked: Mapping[str, bytes], opened: Opened, provider: str
+) -> Opened:
+    """The keyring for what the database holds now that it is ours alone: the same one, as a rule."""
+    stored = await store.read(lambda tx: tx.installation.values())
+    if stored != peeked:
+        opened = await asyncio.to_thread(open_keyring, provider, stored, data_dir=store.path.parent)
+    return opened
+
+
+async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
+    """Deletes what led from earlier master keys to this one, now that the configuration names it."""
+
+    def unit(tx: Transaction) -> None:
+        for name in opened.outlived:
+            tx.installation.delete(name)
+
+    if opened.outlived:
+        await store.write(unit)
+
+
+async def open_installation(
+    store: SqliteStore, keyring: Keyring, zone: str, values: Mapping[str, bytes] = MappingProxyType({})
+) -> bytes:
     """The secret that tokens are derived from, made where the database is new; the zone is known from now on.
 
-    Raises MasterKeyRefused where another master key sealed this database.
+    `values` is what a new database keeps of its master key. Raises MasterKeyRefused where another master key
+    sealed this database.
     """
 
     def unit(tx: Transaction) -> bytes:
@@ -42,6 +70,8 @@ async def open_installation(store: SqliteStore, keyring: Keyring, zone: str) -> 
             sealed = keyring.seal_secret(DERIVATION, secrets.token_bytes(_SECRET_BYTES))
             tx.installation.put(CHECK_VALUE, keyring.check_value())
             tx.installation.put(DERIVATION, sealed)
+            for name, value in values.items():
+                tx.installation.put(name, value)
         if sealed is None or (check is None and tx.access_keys.accounts()):
             raise SetupError(
                 f"{store.path} has lost the secret that tokens are derived from",

@@ -25,7 +25,7 @@ from mailseal.service.world import Links
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
 
-_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?\Z")
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(?:/[A-Za-z0-9._~%/-]{0,200})?\Z")
 
 
 class SystemClock:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from mailseal.cli import check_screens, rotation, screens
+from mailseal.cli import address_screens, check_screens, rotation, screens
 from mailseal.cli.asking import Way, ask, identity_path
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared, way
@@ -36,7 +36,7 @@ _LOOK_S = 1.0
 @click.group()
 @shared
 def identity() -> None:
-    """Identities: domains that an account may send as."""
+    """Identities: domains and addresses that an account may send as."""
 
 
 def _say(members: Any, make: Callable[[], Screen]) -> None:
@@ -47,6 +47,12 @@ def _say(members: Any, make: Callable[[], Screen]) -> None:
         output().show(make())
 
 
+def _shown(members: Any, where: str, *, all_events: bool) -> Screen:
+    """The screen of an identity of either kind."""
+    make = address_screens.shown if address_screens.is_address(members) else screens.shown
+    return make(members, where, all_events=all_events)
+
+
 @identity.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
 @click.option("--byodkim", "selector", metavar="SELECTOR", help="Sign with an own key under this selector.")
@@ -54,12 +60,15 @@ def _say(members: Any, make: Callable[[], Screen]) -> None:
 @click.option("--bits", type=click.Choice(["1024", "2048"]), help="Length of the key that is made.")
 @shared
 def create(names: tuple[str, ...], selector: str | None, key_file: Path | None, bits: str | None) -> None:
-    """Creates identities and says what to publish."""
+    """Creates identities and says what to publish; an address gets a mail with a link."""
     wish = _wish(selector, key_file, bits)
     asked = way()
     for name in names:
         body = {"identity": name, **({"dkim": wish} if wish else {})}
         members = ask(asked, "POST", "identities", body=body)
+        if address_screens.is_address(members):
+            _say(members, partial(_shown, members, asked.where, all_events=False))
+            continue
         records = ask(asked, "GET", identity_path(members["identity"], "records"))["records"]
         _say(members | {"records": records}, partial(screens.created, members, records, asked.where))
 
@@ -91,7 +100,7 @@ def show(name: str, events: bool) -> None:
     """One identity: status, slots, timeline."""
     asked = way()
     members = ask(asked, "GET", identity_path(name), query={"events": "all"} if events else {})
-    _say(members, lambda: screens.shown(members, asked.where, all_events=events))
+    _say(members, lambda: _shown(members, asked.where, all_events=events))
 
 
 @identity.command()
@@ -192,7 +201,7 @@ def set_identity(
         raise SetupError("nothing to set", do="say --easy, --byodkim, --bits, --signing or --rotate-days")
     asked = way()
     members = ask(asked, "PUT", identity_path(name), body=body)
-    _say(members, lambda: screens.shown(members, asked.where, all_events=False))
+    _say(members, lambda: _shown(members, asked.where, all_events=False))
 
 
 @identity.command()
@@ -236,10 +245,10 @@ def rotate(name: str, wait: str | None, revoke: bool) -> int:
 @click.argument("name")
 @shared
 def retry(name: str) -> None:
-    """Begins the 72 hours of the search again."""
+    """Begins the 72 hours of the search again, or mails another link."""
     asked = way()
     members = ask(asked, "POST", identity_path(name, "retry"))
-    _say(members, lambda: screens.shown(members, asked.where, all_events=False))
+    _say(members, lambda: _shown(members, asked.where, all_events=False))
 
 
 @identity.command()
@@ -247,11 +256,16 @@ def retry(name: str) -> None:
 @shared
 def delete(name: str) -> None:
     """Removes an identity; mail from it is refused from then on."""
-    cost = f"Mail from {name} is refused from then on; keys that signed stay published for 8 days."
+    is_address = "@" in name
+    also = (
+        ", unless its domain is an identity" if is_address else "; keys that signed stay published for 8 days"
+    )
+    cost = f"Mail from {name} is refused from then on{also}."
     _agree(f"{name} was not deleted", cost, f"mailseal identity delete {name} --yes", "Delete it?")
     asked = way()
     members = ask(asked, "DELETE", identity_path(name))
-    again = f"nothing to do; mailseal identity create {name} brings the same tokens back"
+    again = "nothing to do"
+    again += "" if is_address else f"; mailseal identity create {name} brings the same tokens back"
     _say(members, lambda: Screen([text(f"{name}  deleted")], again))
 
 

@@ -36,7 +36,8 @@ from mailseal.config import (
 )
 from mailseal.core.access import AccessKey
 from mailseal.sealing.keyring import Keyring
-from mailseal.sealing.masterkey import load_master_key, write_master_key
+from mailseal.sealing.masterkey import write_master_key
+from mailseal.sealing.providers import load_master_key
 from mailseal.store.sqlite import SqliteStore
 
 _SYSTEM_CONFIG = Path("/etc/mailseal/mailseal.toml")

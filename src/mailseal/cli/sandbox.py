@@ -168,7 +168,7 @@ def start_screen(settings: SandboxSettings, place: Place, seconds: float) -> str
         customers = f"publishes what is asked after {settings.publish_after.total_seconds():g} s"
     found = environment(place.api_url)
     lines = [f"  export {name}={value}" for name, value in found.items() if name not in REGIONS]
-    lines.insert(1, "  export " + " ".join(f"{name}={found[name]}" for name in REGIONS))
+    lines.insert(2, "  export " + " ".join(f"{name}={found[name]}" for name in REGIONS))
     exports = "\n".join(lines)
     return f"""\
 Mailseal sandbox {__version__}  all on {LOOPBACK}, data in {shown(settings.data)}/, ready in {seconds:.1f} s

@@ -76,7 +76,7 @@ def _to_publish(records: Sequence[Members]) -> list[Text]:
 def listed(items: Sequence[Members], following: str | None, where: str, *, terminal: bool) -> Screen:
     """What `identity list` shows: a line for each."""
     rows = [
-        [text(_shown(one["identity"])), _status(one["status"]), text("sends" if one["may_send"] else "–")]
+        [text(_shown(one["identity"])), status_text(one["status"]), text("sends" if one["may_send"] else "–")]
         for one in items
     ]
     if not terminal:
@@ -96,6 +96,9 @@ def shown(members: Members, where: str, *, all_events: bool) -> Screen:
     if members["key"]:
         own = members["key"]
         rows.append([text("key"), text(f"RSA {own['bits']} {own['fingerprint']}")])
+    if members.get("mail_from"):
+        told = members["mail_from"]
+        rows.append([text("MAIL FROM"), status_text(told["status"]).append(f", {told['domain']}")])
     lines += columns(rows)
     if members["origin"] != "EXTERNAL":
         lines += [text(), *columns(_slots(members["slots"]))]
@@ -156,11 +159,12 @@ def first_line(members: Members, rest: Sequence[str], where: str) -> Text:
     """The identity, its status, and what else there is to say at once."""
     more = ", ".join(part for part in (*rest, where) if part)
     return text(
-        f"{_shown(members['identity'])}  ", _status(members["dkim_status"]), f"  {more}" if more else ""
+        f"{_shown(members['identity'])}  ", status_text(members["dkim_status"]), f"  {more}" if more else ""
     )
 
 
-def _status(status: str) -> Text:
+def status_text(status: str) -> Text:
+    """A status in its colour."""
     return text((status, _STATUS_COLOURS.get(status, YELLOW)))
 
 

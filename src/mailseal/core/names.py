@@ -2,7 +2,8 @@
 
 Rule: a `Domain` is lower-case A-labels without the final dot; every name we publish or ask for is made
 by a function of this module.
-References: RFC 1034 §3.1, RFC 1035 §2.3.4, RFC 5890 §2.3.2.1, RFC 6376 §3.1, RFC 6376 §3.6.2.1.
+References: RFC 1034 §3.1, RFC 1035 §2.3.4, RFC 5321 §4.1.3, RFC 5890 §2.3.2.1, RFC 5892 §A, RFC 6376 §3.1,
+RFC 6376 §3.6.2.1.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import ipaddress
 import re
+import unicodedata
 from typing import NewType
 
 from mailseal.core.errors import BadRequest
@@ -23,35 +26,83 @@ SLOTS = 3
 """Tokens, and so key slots, of one domain (AWS SESv2 DnsTokenList)."""
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
-_ALL_DIGITS = re.compile(r"[0-9]+\Z")
+_NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\Z")
+_A_LABEL = "xn--"
 # 255 octets on the wire are 253 characters; a selector, its dot and "._domainkey." must still fit before it.
 _LONGEST_DOMAIN = 253 - 32 - len("._domainkey.")
-_NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
+NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
+_FINAL_DOT = "Write the domain without its final dot."
+_U_LABEL = "Write an internationalised domain as punycode (xn--…)."
 
 
 def parse_domain(text: str) -> Domain:
     """The one canonical spelling of a domain name; raises BadRequest for whatever is not one.
 
-    Refused: a final dot, U-labels (send the A-label, `xn--…`), a single label, an IP literal, a label over
-    63 octets, and names so long that a DKIM name below them would not fit RFC 1035 §2.3.4.
+    Refused: a final dot, U-labels (send the A-label, `xn--…`), A-labels that stand for no U-label, a single
+    label, an IP address in any notation, a label over 63 octets, and names so long that a DKIM name below
+    them would not fit RFC 1035 §2.3.4.
     """
+    _refuse_ambiguous(text)
     lowered = text.lower()
-    if text.endswith("."):
-        raise BadRequest(_NOT_A_DOMAIN, hint="Write the domain without its final dot.")
-    if not text.isascii():
-        raise BadRequest(_NOT_A_DOMAIN, hint="Write an internationalised domain as punycode (xn--…).")
     labels = lowered.split(".")
+    if _is_ip_literal(lowered) or _NUMBER.match(labels[-1]):
+        raise BadRequest(NOT_A_DOMAIN, hint="An IP address is not a domain.")
     if len(labels) < 2:
-        raise BadRequest(_NOT_A_DOMAIN, hint="A domain has at least two labels, as in example.com.")
+        raise BadRequest(NOT_A_DOMAIN, hint="A domain has at least two labels, as in example.com.")
     if not all(_LABEL.match(label) for label in labels):
-        raise BadRequest(_NOT_A_DOMAIN, hint="Labels are letters, digits and inner hyphens, 63 at most.")
-    if _ALL_DIGITS.match(labels[-1]):
-        raise BadRequest(_NOT_A_DOMAIN, hint="An IP address is not a domain.")
+        raise BadRequest(NOT_A_DOMAIN, hint="Labels are letters, digits and inner hyphens, 63 at most.")
+    if any(label.startswith(_A_LABEL) and not _is_a_label(label) for label in labels):
+        raise BadRequest(NOT_A_DOMAIN, hint="A label that begins with xn-- must be punycode.")
     if len(lowered) > _LONGEST_DOMAIN:
         raise BadRequest(
-            _NOT_A_DOMAIN, hint=f"At most {_LONGEST_DOMAIN} characters leave room for DKIM names."
+            NOT_A_DOMAIN, hint=f"At most {_LONGEST_DOMAIN} characters leave room for DKIM names."
         )
     return Domain(lowered)
+
+
+def _refuse_ambiguous(domain: str) -> None:
+    """Raises BadRequest for a spelling that another one could be taken for.
+
+    Unicode has letters whose lower case is ASCII (the Kelvin sign), so this comes before `lower`.
+    """
+    if not domain.isascii():
+        raise BadRequest(NOT_A_DOMAIN, hint=_U_LABEL)
+    if domain.endswith("."):
+        raise BadRequest(NOT_A_DOMAIN, hint=_FINAL_DOT)
+
+
+def _is_ip_literal(text: str) -> bool:
+    """Whether the text is an IP address, bare or as RFC 5321 §4.1.3 writes it between brackets."""
+    bare = text.removeprefix("[").removesuffix("]").removeprefix("ipv6:")
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_a_label(label: str) -> bool:
+    """Whether an `xn--` label stands for a U-label, and is its only spelling (RFC 5890 §2.3.2.1)."""
+    try:
+        decoded = label.removeprefix(_A_LABEL).encode("ascii").decode("punycode")
+        again = decoded.encode("punycode").decode("ascii")
+    except (UnicodeError, OverflowError):
+        return False
+    is_normal = decoded == unicodedata.normalize("NFC", decoded).lower()
+    return (
+        not decoded.isascii() and is_normal and _A_LABEL + again == label and not any(map(_unseen, decoded))
+    )
+
+
+def _unseen(character: str) -> bool:
+    """Whether a character shows nothing of itself; the two joiners belong to words (RFC 5892 §A)."""
+    return character not in "\u200c\u200d" and unicodedata.category(character) in {
+        "Cc",
+        "Cf",
+        "Cs",
+        "Co",
+        "Zs",
+    }
 
 
 def is_address(name: str) -> bool:
@@ -62,10 +113,13 @@ def is_address(name: str) -> bool:
 def stored_name(name: str) -> str:
     """The spelling under which an identity is stored: the domain in lower case, a local part as written.
 
+    Raises BadRequest where the domain has a final dot or letters beyond ASCII.
+
     >>> stored_name("Me@Example.COM"), stored_name("Example.COM")
     ('Me@example.com', 'example.com')
     """
     local, at, domain = name.rpartition("@")
+    _refuse_ambiguous(domain)
     return f"{local}{at}{domain.lower()}"
 
 

@@ -26,6 +26,10 @@ class SealedKey:
     """None while the key waits in the stock."""
 
 
+class SealBroken(Exception):
+    """A sealed key or secret does not open for the place it is said to belong to: altered, moved, foreign."""
+
+
 @dataclass(frozen=True, slots=True)
 class IdentitySummary:
     """One row of a list of identities."""

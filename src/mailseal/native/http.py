@@ -13,12 +13,14 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
+from mailseal.native import linkpage
 from mailseal.native.calls import ACTIONS, ROUTES, Call, Handler
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
@@ -95,6 +97,9 @@ class NativeApi:
         loop = asyncio.get_running_loop()
         began, at = loop.time(), self._world.clock.real_now()
         done = _Done(str(uuid.uuid4()))
+        if scope["raw_path"].startswith(linkpage.PREFIX):
+            await self._answer_link(scope, send, done, at, began)
+            return
         content = b""
         with done:
             answer = await self._answer(scope, receive, send, done)
@@ -106,22 +111,38 @@ class NativeApi:
         if done.fault is not None:
             self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
         if scope["method"] != "GET" or status >= 500:
-            who = done.who
-            self._telemetry.request(
-                Request(
-                    at,
-                    done.request_id,
-                    done.operation,
-                    scope["method"],
-                    status,
-                    loop.time() - began,
-                    identity=done.name,
-                    account=who.account_id if who else None,
-                    region=who.region if who else None,
-                    access_key_id=who.access_key_id if who else None,
-                    error=done.told.code if done.told else None,
-                )
+            self._tell(scope["method"], done, at, status, loop.time() - began)
+
+    async def _answer_link(self, scope: Scope, send: Send, done: _Done, at: datetime, began: float) -> None:
+        """The page for whoever was mailed a link; the link itself is the permission."""
+        done.operation = "UseLink"
+        status = 500
+        with done:
+            status, done.name = await linkpage.answer_link(
+                self._world, scope["method"], scope["raw_path"], send
             )
+        if done.fault is not None:
+            self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
+        if scope["method"] == "POST" or status >= 500:
+            self._tell(scope["method"], done, at, status, asyncio.get_running_loop().time() - began)
+
+    def _tell(self, method: str, done: _Done, at: datetime, status: int, seconds: float) -> None:
+        who = done.who
+        self._telemetry.request(
+            Request(
+                at,
+                done.request_id,
+                done.operation,
+                method,
+                status,
+                seconds,
+                identity=done.name,
+                account=who.account_id if who else None,
+                region=who.region if who else None,
+                access_key_id=who.access_key_id if who else None,
+                error=done.told.code if done.told else None,
+            )
+        )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, done: _Done) -> bytes | None:
         """The answer's body, or None where the sandbox's own application has answered."""

@@ -161,9 +161,11 @@ def read_place(path: Path) -> Place | None:
 
 
 def environment(api_url: str, access_key_id: str = ACCESS_KEY_ID, secret: str = ACCESS_KEY) -> dict[str, str]:
-    """The variables by which any AWS client finds a sandbox; boto3 reads one region name, JS the other."""
+    """The variables by which any AWS client finds a sandbox, whichever version of SES's API it speaks; boto3
+    reads one region name, JS the other."""
     return {
         "AWS_ENDPOINT_URL_SESV2": api_url,
+        "AWS_ENDPOINT_URL_SES": api_url,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": access_key_id,

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from mailseal.sandbox.clock import SandboxClock
+from mailseal.service.due import next_work_at
 from mailseal.service.world import World
 
 MOST_STEPS = 100
@@ -40,7 +41,7 @@ async def travel(world: World, clock: SandboxClock, by: timedelta, settled: Sett
     steps, cost = 0, 0.0
     while (now := clock.now()) < until:
         stride = by * max(1 / MOST_STEPS, cost / BUDGET_SECONDS)
-        due = await world.store.read(lambda tx: tx.identities.next_due_at())
+        due = await world.store.read(next_work_at)
         clock.move_to(min(until, max(due or until, now + stride)))
         began = monotonic()
         await settled()

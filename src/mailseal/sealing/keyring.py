@@ -1,57 +1,66 @@
-"""Keys at rest: each private key under a data key of its own, each data key under the master key.
+"""Keys at rest and in use: each private key under a data key of its own, each data key under the master key.
 
-Rule: an envelope opens only for the key and the place that it was sealed for; no operation gives a private
-key out, and no text made here holds a byte of one.
-References: docs/operating.md; RFC 8017 §8.2; NIST SP 800-38D (AES-GCM: a nonce is never used twice under one
-key, and at most 2^32 random ones).
-
-    envelope   1 | nonce 12 | wrapped data key 32+16 | nonce 12 | PKCS#8 DER + 16
-    data key   AES-256-GCM by the master key, bound to master key id, key id, bits, public key, place
-    PKCS#8     AES-256-GCM by the data key, bound to key id, bits, public key
+Rule: no operation gives a private key out, and no text made here holds a byte of one.
+References: docs/operating.md; docs/decisions/0014-master-keys.md; RFC 8017 §8.2.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 import threading
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mailseal.core.keys import KeyPlace, KeyRef
-from mailseal.core.stored import SealedKey
-from mailseal.dkim.keys import KeyRefused, PrivateKey, load_trusted_key
-from mailseal.sealing.masterkey import MasterKey, MasterKeyRefused
+from mailseal.core.stored import SealBroken, SealedKey
+from mailseal.dkim.keys import PrivateKey
+from mailseal.sealing import envelope
+from mailseal.sealing.masterkey import KEY_ID_LETTERS, MasterKey, MasterKeyRefused
+from mailseal.sealing.providers import CHECK_VALUE, OWN_NAMES, PREDECESSOR, SUCCESSOR, first_master_key
 
 LOADED_AT_MOST = 4096
 """Loaded keys that are kept, some 5 KB each."""
 
-_FORMAT = b"\x01"
-_NONCE, _KEY, _TAG = 12, 32, 16
-_WRAPPED = _NONCE + _KEY + _TAG
-_CHECK_NAME, _CHECK_TEXT = "master_key_check", b"mailseal master key check"
-_KEY_ID_LETTERS = 8
+_CHECK_TEXT = b"mailseal master key check"
 
 
-class SealBroken(Exception):
-    """An envelope does not open for the key and place it is said to belong to: altered, moved or foreign."""
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A master key that is ready to take over, and what is stored in the moment when it does."""
+
+    master: MasterKey
+    values: Mapping[str, bytes]
 
 
 class Keyring:
-    """Private keys at rest and in use (`Keyring` in service/world.py, by shape)."""
+    """Private keys at rest and in use (`Keyring` in service/world.py, by shape).
 
-    def __init__(self, master: MasterKey, *, loaded_at_most: int = LOADED_AT_MOST) -> None:
+    One master key seals; while keys move from an older one to it, both open.
+    """
+
+    def __init__(
+        self,
+        master: MasterKey,
+        *,
+        older: MasterKey | None = None,
+        data_dir: Path | None = None,
+        loaded_at_most: int = LOADED_AT_MOST,
+    ) -> None:
         self._master = master
-        self._cipher = AESGCM(master.secret.reveal())
-        self._loaded: OrderedDict[tuple[KeyRef, KeyPlace | None, bytes], PrivateKey] = OrderedDict()
+        self._ciphers = {one.key_id: AESGCM(one.secret.reveal()) for one in (master, older) if one}
+        self.older_key_id = older.key_id if older else None
+        self._data_dir = data_dir
+        self._loaded: OrderedDict[SealedKey, PrivateKey] = OrderedDict()
         self._loaded_at_most = loaded_at_most
         self._lock = threading.Lock()
 
@@ -60,21 +69,29 @@ class Keyring:
         """The id of the master key that seals from now on."""
         return self._master.key_id
 
+    @property
+    def where(self) -> str:
+        """Where that master key comes from, for people."""
+        return self._master.where
+
     def seal(self, private: PrivateKey, key_id: str, now: datetime, place: KeyPlace | None) -> SealedKey:
         """The key sealed for its place, or for the stock where it has none yet."""
-        ref = KeyRef(key_id, private.bits, private.spki)
-        data_key, nonce = secrets.token_bytes(_KEY), secrets.token_bytes(_NONCE)
-        sealed = AESGCM(data_key).encrypt(nonce, private.to_pkcs8(), _key_data(ref))
-        envelope = _FORMAT + self._wrap(data_key, ref, place) + nonce + sealed
-        return SealedKey(ref, envelope, self._master.key_id, now, place)
+        ref, by = KeyRef(key_id, private.bits, private.spki), self._master.key_id
+        return SealedKey(ref, envelope.seal_envelope(private, ref, place, by, self._ciphers), by, now, place)
 
     def placed(self, key: SealedKey, place: KeyPlace) -> SealedKey:
         """A stock key bound to its place: its data key is wrapped anew, the private key stays as it is."""
         if key.place is not None:
             raise ValueError(f"key {key.ref.key_id} has its place already")
-        wrapped = self._wrap(self._unwrap(key), key.ref, place)
-        envelope = _FORMAT + wrapped + key.envelope[1 + _WRAPPED :]
-        return replace(key, envelope=envelope, place=place)
+        return self._rewrapped(key, place)
+
+    def current(self, key: SealedKey) -> SealedKey:
+        """The key under the master key that seals now: the same, or its data key wrapped anew."""
+        return key if key.master_key_id == self._master.key_id else self._rewrapped(key, key.place)
+
+    def confirm_key(self, key: SealedKey) -> None:
+        """Raises SealBroken unless the key's data key opens under the master key that it names."""
+        envelope.unwrap_data_key(key, self._ciphers)
 
     def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
         """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest (RFC 8017 §8.2); raises SealBroken."""
@@ -84,29 +101,43 @@ class Keyring:
 
     def seal_secret(self, name: str, secret: bytes) -> bytes:
         """A small secret sealed under its name."""
-        nonce = secrets.token_bytes(_NONCE)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, secret, self._secret_data(name))
+        return envelope.seal_secret(name, secret, self._master.key_id, self._ciphers)
 
     def open_secret(self, name: str, sealed: bytes) -> bytes:
         """The secret that was sealed under that name; raises SealBroken for any other."""
-        nonce, text = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
-        if sealed[:1] != _FORMAT or len(text) < _TAG:
-            raise SealBroken(f"the sealed value {name!r} is not of our form")
-        try:
-            return self._cipher.decrypt(nonce, text, self._secret_data(name))
-        except InvalidTag:
-            raise SealBroken(f"the sealed value {name!r} does not open") from None
+        return envelope.open_secret(name, sealed, self._ciphers)
+
+    @property
+    def secret_head(self) -> bytes:
+        """What every secret begins with that was sealed with the master key of now."""
+        return envelope.secret_head(self._master.key_id)
+
+    def current_secret(self, name: str, sealed: bytes) -> bytes:
+        """The secret under the master key that seals now: the same, or sealed anew; raises SealBroken."""
+        if sealed.startswith(self.secret_head):
+            return sealed
+        return self.seal_secret(name, self.open_secret(name, sealed))
+
+    def current_values(self, stored: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Those of the installation's values that have to be sealed anew, sealed anew; raises SealBroken."""
+        secrets = {
+            name: value
+            for name, value in stored.items()
+            if not name.startswith(OWN_NAMES) and envelope.is_secret(value)
+        }
+        current = {name: self.current_secret(name, value) for name, value in secrets.items()}
+        return {name: value for name, value in current.items() if value != stored[name]}
 
     def check_value(self) -> bytes:
         """What is stored beside sealed keys, so that a wrong master key is noticed before all else."""
-        return self._master.key_id.encode() + self.seal_secret(_CHECK_NAME, _CHECK_TEXT)
+        return self._master.key_id.encode() + self.seal_secret(CHECK_VALUE, _CHECK_TEXT)
 
     def confirm(self, check_value: bytes) -> None:
         """Raises MasterKeyRefused unless the check value was made with this master key."""
-        sealed_with = check_value[:_KEY_ID_LETTERS].decode("ascii", "replace")
+        sealed_with = master_key_id_of(check_value)
         try:
             if sealed_with == self._master.key_id:
-                self.open_secret(_CHECK_NAME, check_value[_KEY_ID_LETTERS:])
+                self.open_secret(CHECK_VALUE, check_value[KEY_ID_LETTERS:])
                 return
         except SealBroken:
             sealed_with = "another one"
@@ -116,70 +147,69 @@ class Keyring:
             do=f"put the backup of {sealed_with} back; nothing was read or changed",
         )
 
-    def _wrap(self, data_key: bytes, ref: KeyRef, place: KeyPlace | None) -> bytes:
-        nonce = secrets.token_bytes(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, data_key, self._data_key_data(ref, place))
+    def successor(self, provider: str) -> Succession:
+        """The master key that `provider` names, ready to take over; may ask a key service, stores nothing.
 
-    def _unwrap(self, key: SealedKey) -> bytes:
-        envelope = key.envelope
-        if envelope[:1] != _FORMAT or len(envelope) <= 1 + _WRAPPED + _NONCE + _TAG:
-            raise SealBroken(f"the envelope of key {key.ref.key_id} is not of our form")
-        if key.master_key_id != self._master.key_id:
-            raise SealBroken(f"key {key.ref.key_id} is sealed with master key {key.master_key_id}")
-        nonce, wrapped = envelope[1 : 1 + _NONCE], envelope[1 + _NONCE : 1 + _WRAPPED]
-        try:
-            return self._cipher.decrypt(nonce, wrapped, self._data_key_data(key.ref, key.place))
-        except InvalidTag:
-            raise SealBroken(f"key {key.ref.key_id} does not open in {_told(key.place)}") from None
+        Raises MasterKeyRefused, also where it is the one in use.
+        """
+        first = first_master_key(provider, data_dir=self._data_dir)
+        if first.master.key_id in self._ciphers:
+            raise MasterKeyRefused(
+                f"{first.master.where} holds the master key in use (id {first.master.key_id})",
+                why="a rotation has to lead to another one",
+                do="make one: (umask 277; openssl rand -base64 32 > /etc/mailseal/master-2.key)",
+            )
+        ahead, signpost = Keyring(first.master), SUCCESSOR + self._master.key_id
+        values = {
+            **first.values,
+            CHECK_VALUE: ahead.check_value(),
+            PREDECESSOR: ahead.seal_secret(PREDECESSOR, self._master.secret.reveal()),
+            signpost: self.seal_secret(signpost, provider.encode()),
+        }
+        return Succession(first.master, values)
+
+    def adopt(self, succession: Succession) -> None:
+        """Seals with another master key from now on; what was sealed before still opens."""
+        master = succession.master
+        self.older_key_id = self._master.key_id
+        self._ciphers[master.key_id] = AESGCM(master.secret.reveal())
+        self._master = master
+
+    def forget_older(self) -> None:
+        """Opens nothing any more that names the older master key, not even what was opened before."""
+        if self.older_key_id is None:
+            return
+        self._ciphers.pop(self.older_key_id, None)
+        with self._lock:
+            for key in [one for one in self._loaded if one.master_key_id == self.older_key_id]:
+                del self._loaded[key]
+        self.older_key_id = None
+
+    def _rewrapped(self, key: SealedKey, place: KeyPlace | None) -> SealedKey:
+        by = self._master.key_id
+        wrapped = envelope.rewrap_envelope(key, place, by, self._ciphers)
+        return replace(key, envelope=wrapped, master_key_id=by, place=place)
 
     def _opened(self, key: SealedKey) -> PrivateKey:
-        """The loaded key, from memory where this very envelope was opened before."""
-        name = (key.ref, key.place, key.envelope)
+        """The loaded key, from memory where this very row was opened before."""
         with self._lock:
-            loaded = self._loaded.get(name)
+            loaded = self._loaded.get(key)
             if loaded is not None:
-                self._loaded.move_to_end(name)
+                self._loaded.move_to_end(key)
                 return loaded
-        loaded = self._open(key)
+        loaded = envelope.open_envelope(key, self._ciphers)
+        _judge(loaded, key.ref)
         with self._lock:
-            self._loaded[name] = loaded
+            if key.master_key_id in self._ciphers:
+                self._loaded[key] = loaded
             while len(self._loaded) > self._loaded_at_most:
                 self._loaded.popitem(last=False)
         return loaded
 
-    def _open(self, key: SealedKey) -> PrivateKey:
-        data_key = self._unwrap(key)
-        nonce = key.envelope[1 + _WRAPPED : 1 + _WRAPPED + _NONCE]
-        sealed = key.envelope[1 + _WRAPPED + _NONCE :]
-        pkcs8 = bytearray(len(sealed) - _TAG)
-        try:
-            AESGCM(data_key).decrypt_into(nonce, sealed, _key_data(key.ref), pkcs8)
-            loaded = load_trusted_key(pkcs8)
-        except (InvalidTag, KeyRefused, ValueError):
-            raise SealBroken(f"the envelope of key {key.ref.key_id} does not open") from None
-        finally:
-            pkcs8[:] = bytes(len(pkcs8))
-        _judge(loaded, key.ref)
-        return loaded
 
-    def _data_key_data(self, ref: KeyRef, place: KeyPlace | None) -> bytes:
-        parts = ("mailseal data key 1", self._master.key_id, ref.key_id, str(ref.bits), ref.spki_sha256)
-        if place is None:
-            return associated_data(*parts, "stock")
-        return associated_data(*parts, "placed", place.account_id, place.region, place.domain, place.selector)
-
-    def _secret_data(self, name: str) -> bytes:
-        return associated_data("mailseal secret 1", self._master.key_id, name)
-
-
-def associated_data(*parts: str | bytes) -> bytes:
-    """Parts as one string of bytes, each behind its length, so that no two lists of parts give the same."""
-    encoded = [part if isinstance(part, bytes) else part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
-
-
-def _key_data(ref: KeyRef) -> bytes:
-    return associated_data("mailseal private key 1", ref.key_id, str(ref.bits), ref.spki_sha256)
+def master_key_id_of(check_value: bytes) -> str:
+    """The id of the master key that a check value was made with, as the value itself says."""
+    return check_value[:KEY_ID_LETTERS].decode("ascii", "replace")
 
 
 def _judge(loaded: PrivateKey, ref: KeyRef) -> None:
@@ -194,9 +224,3 @@ def _judge(loaded: PrivateKey, ref: KeyRef) -> None:
         public.verify(loaded.sign_digest(digest), digest, padding.PKCS1v15(), utils.Prehashed(SHA256()))
     except InvalidSignature:
         raise SealBroken(f"key {ref.key_id} does not sign as its public half says") from None
-
-
-def _told(place: KeyPlace | None) -> str:
-    if place is None:
-        return "the stock"
-    return f"the place {place.selector} of {place.domain}, account {place.account_id}, {place.region}"

@@ -19,7 +19,7 @@ from mailseal.core.attributes import Attributes, Neighbours, PutConfigurationSet
 from mailseal.core.commands import Tag
 from mailseal.core.errors import BadRequest, NotFound
 from mailseal.core.identity import Identity
-from mailseal.core.names import is_address
+from mailseal.core.names import is_address, stored_name
 from mailseal.core.policies import PutPolicy
 from mailseal.core.tagging import Resource, Taggable, TagResource, UntagResource
 from mailseal.service.addresses import load_address, standing_of
@@ -44,7 +44,7 @@ async def describe_identity(world: World, who: Principal, name: str, now: dateti
         if is_address(name):
             found = standing_of(tx, load_address(tx, who, name))
         else:
-            found = load_identity(tx, who, name.lower(), name)
+            found = load_identity(tx, who, stored_name(name), name)
         return Described(found, neighbours(tx, who, name))
 
     return await world.store.read(unit)

@@ -7,6 +7,7 @@ References: RFC 5322 §3.6, RFC 5321 §4.4, AWS SESv2 EmailContent, AWS SESv2 Se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ from mailseal.core.sending import MOST_BYTES, MOST_RECIPIENTS
 from mailseal.dkim.message import Message, MessageRefused, parse_message
 
 _ADDRESSED = frozenset((b"to", b"cc", b"bcc"))
+_NOBODY = re.compile(r"[^:;,<>@]*:\s*;\s*\Z")
+"""A group without members, as in `To: undisclosed-recipients:;` (RFC 5322 §3.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,8 @@ def _recipients(command: SendEmail, told: Mapping[bytes, str]) -> tuple[str, ...
     if command.destination is not None and command.destination.all():
         written: Sequence[str] = command.destination.all()
     else:
-        written = [told[name] for name in (b"to", b"cc", b"bcc") if told.get(name, "").strip()]
+        given = (told.get(name, "") for name in (b"to", b"cc", b"bcc"))
+        written = [text for text in given if text.strip() and not _NOBODY.match(text)]
     boxes = [box for text in written for box in parse_mailbox_list(text)]
     recipients = tuple(dict.fromkeys(str(box) for box in boxes))
     if not recipients:

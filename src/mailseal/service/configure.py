@@ -18,9 +18,10 @@ from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModificati
 from mailseal.core.identity import Change, Event, Identity, Replica, wish_of, with_search_restarted
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.core.lifecycle import DkimStatus
-from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain
+from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain, stored_name
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
+from mailseal.core.suffixes import refuse_unowned
 from mailseal.service.admit import refuse_beyond_limit
 from mailseal.service.beside import check_new_attributes, forget_neighbours, save_new_attributes
 from mailseal.service.due import due_times
@@ -36,6 +37,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
     if is_address(command.name):
         raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
     domain = parse_domain(command.name)
+    refuse_unowned(domain, world.suffixes)
     await _refuse_early(world, who, domain, command)
     want = settings.wanted_at_creation(command)
     own = await _own_key(world, who, domain, want, now)
@@ -160,7 +162,7 @@ async def restart_search(world: World, who: Principal, name: str, now: datetime)
 
     Raises NotFound.
     """
-    domain = name.lower()
+    domain = stored_name(name)
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, name)
@@ -176,13 +178,13 @@ async def restart_search(world: World, who: Principal, name: str, now: datetime)
 
 async def get_identity(world: World, who: Principal, name: str, now: datetime) -> Identity:
     """The identity as it stands; raises NotFound."""
-    domain = name.lower()
+    domain = stored_name(name)
     return await world.store.read(lambda tx: load_identity(tx, who, domain, name))
 
 
 async def delete_identity(world: World, who: Principal, name: str, now: datetime) -> None:
     """Removes an identity; the keys it signed with stay published for mail on its way. Raises NotFound."""
-    domain = name.lower()
+    domain = stored_name(name)
 
     def unit(tx: Tx) -> None:
         identity = load_identity(tx, who, domain, name)

@@ -1,6 +1,6 @@
 """When an identity has to be looked at again: the due times that are stored beside it.
 
-Rule: pure; every save goes through `due_times`, so that no state can be stored that nothing wakes up for.
+Rule: every save goes through `due_times`, so that no state can be stored that nothing wakes up for.
 """
 
 from __future__ import annotations
@@ -12,10 +12,21 @@ from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at,
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import Slots, next_due_at, upcoming
-from mailseal.service.world import DueTimes
+from mailseal.service.world import DueTimes, Tx
 
 SHORTEST = timedelta(seconds=1)
 """What is due at once and could not be done is tried again no sooner than this."""
+
+
+def next_work_at(tx: Tx, *, mails: bool = True) -> datetime | None:
+    """The earliest moment at which there is something to do by itself; None where nothing is ever due.
+
+    Without `mails` what is due about addresses is left out.
+    """
+    moments = [tx.identities.next_due_at(), tx.mail_from.next_due_at()]
+    if mails:
+        moments.append(tx.addresses.next_due_at())
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def due_times(

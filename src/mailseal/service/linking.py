@@ -16,8 +16,7 @@ from mailseal.core import addressid
 from mailseal.core.access import Principal
 from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import AddressChange, AddressIdentity
-from mailseal.core.commands import Recipients, SimpleMessage, TextContent
-from mailseal.core.compose import compose_simple
+from mailseal.core.compose import complete_raw
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.dkim.message import parse_message
 from mailseal.service.composing import stamp_of
@@ -33,17 +32,27 @@ LINK_PATH = "/mailseal/verify/"
 _SAME = timedelta(milliseconds=1)
 """What a time may lose by being stored."""
 
-_TEXT = """\
+# Kept in one line and as it is, the link can be read also where nobody decodes the mail.
+_MAIL = """\
+From: {sender}
+To: {address}
+Subject: Confirm {address} for sending mail
+Auto-Submitted: auto-generated
+MIME-Version: 1.0
+Content-Type: text/plain; charset=us-ascii
+Content-Transfer-Encoding: 7bit
+
 Somebody asked to send mail from this address:
 
     {address}
 
-through the mail service {service}. If that was you, open this page and confirm it:
+through the mail service {service}. If that was you,
+open this page and confirm it:
 
-    {link}
+{link}
 
-The link works once, until {until} UTC. If it was not you, do nothing:
-without the confirmation no mail is sent from your address.
+The link works once, until {until} UTC. If it was not you,
+do nothing: without the confirmation no mail is sent from your address.
 """
 
 
@@ -115,26 +124,15 @@ async def _signed(world: World, address: AddressIdentity, token: str) -> bytes:
     """The mail, signed where the operator's own domain is an identity of the operator's account."""
     at = world.clock.real_now()
     links = world.links
-    text = _TEXT.format(
+    text = _MAIL.format(
+        sender=links.mail_from,
         address=address.name,
         service=world.hosted_zone,
         link=f"{links.public_url}{LINK_PATH}{token}",
         until=f"{at + (address.link_ends_at - world.clock.now()):%Y-%m-%d %H:%M}",
     )
     _, stamp = stamp_of(at, world.new_id(), world.hosted_zone)
-    raw = compose_simple(
-        SimpleMessage(
-            TextContent(f"Confirm {address.name} for sending mail"),
-            text=TextContent(text),
-            headers=(("Auto-Submitted", "auto-generated"),),
-        ),
-        from_address=links.mail_from,
-        destination=Recipients((address.name,)),
-        reply_to=(),
-        date=stamp.date,
-        message_id=stamp.message_id,
-        boundary=stamp.boundary,
-    )
+    raw = complete_raw(text.encode("ascii"), date=stamp.date, message_id=stamp.message_id)
     local, _, domain = links.mail_from.rpartition("@")
     for region in world.regions:
         operator = Principal(links.operator_account, region, "")

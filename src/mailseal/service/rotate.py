@@ -15,6 +15,7 @@ from mailseal.core.access import Principal
 from mailseal.core.checking import slot_events
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Change, EasyDkim, Event, Identity, Replica, after_time
+from mailseal.core.names import stored_name
 from mailseal.core.rotation import Wish
 from mailseal.service.configure import apply_change, load_identity, with_wanted_key
 from mailseal.service.stock import write_with_keys
@@ -73,7 +74,7 @@ async def rotate_identity(
     `revoke` is for a compromised key: the new one signs as soon as it is seen, the old one is blanked then,
     and mail on its way that it signed ceases to verify.
     """
-    domain = name.lower()
+    domain = stored_name(name)
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, name)
@@ -108,7 +109,7 @@ async def set_rotate_days(
     """The identity that rotates its keys so often: 0 for never, None for as the installation does."""
     if days is not None and not 0 <= days <= _MOST_DAYS:
         raise BadRequest(f"rotate_days is a number from 0 to {_MOST_DAYS}, 0 for never.")
-    domain = name.lower()
+    domain = stored_name(name)
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, name)

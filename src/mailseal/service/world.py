@@ -33,6 +33,7 @@ from mailseal.core.stored import (
     SealedKey,
     StoredEvent,
 )
+from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
 from mailseal.dkim.keys import PrivateKey
 
 __all__ = [
@@ -439,3 +440,4 @@ class World:
     wake_publisher: Callable[[], None]
     wake_worker: Callable[[], None]
     lenient_private_key: bool = False
+    suffixes: PublicSuffixes = NO_SUFFIXES

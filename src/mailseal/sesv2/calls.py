@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from mailseal.core.access import Principal
+from mailseal.core.addressid import AddressIdentity, AddressStanding
 from mailseal.core.commands import (
     CreateIdentity,
     ListIdentities,
@@ -120,7 +121,8 @@ def answer_of(operation: Operation, result: object) -> bytes | None:
     """
     match operation:
         case Operation.CREATE_EMAIL_IDENTITY:
-            return answers.created(result) if isinstance(result, Identity) else None
+            made = AddressStanding(result) if isinstance(result, AddressIdentity) else result
+            return answers.created(made) if isinstance(made, Identity | AddressStanding) else None
         case Operation.PUT_DKIM_SIGNING_ATTRIBUTES:
             return answers.dkim_signing_put(result) if isinstance(result, Identity) else None
         case _:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import apsw
 
@@ -40,6 +41,10 @@ _SETTINGS = (
     ("temp_store", "MEMORY", 2),
     ("cache_size", "-16000", -16000),
 )
+
+
+# installation.peek: all values, before anything is known of the database.
+_PEEK = "SELECT name, value FROM installation"
 
 
 def _connect(path: Path) -> apsw.Connection:
@@ -169,6 +174,31 @@ class SqliteStore:
         if transaction.zone.is_changed:
             transaction.zone.is_changed = False
             self.served.advance()
+
+
+def peek_installation(path: Path) -> Mapping[str, bytes]:
+    """The installation's values in a database that nobody has to have open; not one byte of it is changed.
+
+    Empty where there is no database yet, or one that is not Mailseal's.
+    """
+    path = path.absolute()
+    if not path.is_file() or path.stat().st_size == 0:
+        return {}
+    wal = path.with_name(path.name + "-wal")
+    # Without a WAL nothing but the file is read, and neither a WAL nor its index is made beside it.
+    settled = not wal.exists() or wal.stat().st_size == 0
+    uri = f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if settled else "")
+    try:
+        connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    except apsw.Error:
+        return {}
+    try:
+        rows: Sequence[Row] = connection.execute(_PEEK).fetchall()
+        return {name: bytes(value) for name, value in rows}
+    except apsw.Error:
+        return {}
+    finally:
+        connection.close()
 
 
 def prepare(path: Path) -> None:

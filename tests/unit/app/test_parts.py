@@ -9,8 +9,23 @@ from typing import Any
 
 import pytest
 
-from mailseal.app.parts import addresses_of, hosted_zone_of, make_next_hop, make_resolver, policy_of
-from mailseal.config import Config, DnsConfig, NextHopConfig, ResolverConfig, SetupError
+from mailseal.app.parts import (
+    addresses_of,
+    hosted_zone_of,
+    links_of,
+    make_next_hop,
+    make_resolver,
+    policy_of,
+)
+from mailseal.config import (
+    ApiConfig,
+    Config,
+    DnsConfig,
+    NextHopConfig,
+    ResolverConfig,
+    SendingConfig,
+    SetupError,
+)
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
 
@@ -57,3 +72,32 @@ def test_a_vantage_of_another_form_is_refused() -> None:
     for wrong in ("192.0.2.1", "udp://", "carrier-pigeon://x"):
         with pytest.raises(SetupError, match=r"\[resolver\]"):
             make_resolver(Config(resolver=ResolverConfig(vantages=(wrong,))))
+
+
+@pytest.mark.parametrize(
+    ("public", "at", "shown"),
+    [
+        ("", "http://127.0.0.1:4321", "http://127.0.0.1:4321"),
+        ("https://mail.example.net/", "http://127.0.0.1:4321", "https://mail.example.net"),
+        ("https://example.net/mail", "", "https://example.net/mail"),
+        ("", "", "http://127.0.0.1:8080"),
+    ],
+)
+def test_links_lead_to_the_public_url_or_to_where_the_api_is(public: str, at: str, shown: str) -> None:
+    links = links_of(replace(with_dns(), api=ApiConfig(public_url=public)), at, "000000000001")
+    assert links.public_url == shown
+    assert links.mail_from == "no-reply@dkim.example.net"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["mail.example.net", "ftp://x", "https://a b", "https://x/?a=b", "https://é"]
+)
+def test_a_public_url_that_is_none_stops_the_start(wrong: str) -> None:
+    with pytest.raises(SetupError, match="public_url"):
+        links_of(replace(with_dns(), api=ApiConfig(public_url=wrong)), "", "000000000001")
+
+
+@pytest.mark.parametrize("wrong", ["no-reply", "Us <a@example.net>", "a@b", "a@example.net\nBcc: x"])
+def test_a_sender_that_is_no_address_stops_the_start(wrong: str) -> None:
+    with pytest.raises(SetupError, match="verification_from"):
+        links_of(replace(with_dns(), sending=SendingConfig(verification_from=wrong)), "", "000000000001")

@@ -152,3 +152,26 @@ def checked(*findings: str, **other: Any) -> dict[str, Any]:
         "records": rows,
         **other,
     }
+
+
+def address(**other: Any) -> dict[str, Any]:
+    """An address whose link was mailed and not used yet."""
+    return {
+        **PLACE,
+        "identity": "Me@example.com",
+        "kind": "EMAIL_ADDRESS",
+        "created_at": "2026-11-23T14:00:00Z",
+        "verification_status": "PENDING",
+        "may_send": False,
+        "proven_at": None,
+        "link_asked_at": "2026-11-23T14:00:00Z",
+        "link_ends_at": "2026-11-24T14:00:00Z",
+        "mail_due_at": None,
+        "mails_tried": 1,
+        "domain": None,
+        "signing_enabled": False,
+        "signing_override": None,
+        "now": NOW,
+        "events": [event("2026-11-23T14:00:00Z", "mail with the link handed over: 250 2.0.0 kept")],
+        **other,
+    }

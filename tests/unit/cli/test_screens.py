@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailseal.cli import check_screens, rotation, screens
+from mailseal.cli import address_screens, check_screens, rotation, screens
 from mailseal.cli.output import Screen
 from tests.unit.cli import objects
 
@@ -38,6 +38,31 @@ SCREENS: dict[str, Callable[[], Screen]] = {
         ),
         "",
         all_events=False,
+    ),
+    "identity-address": lambda: address_screens.shown(objects.address(), "", all_events=False),
+    "identity-address-not-handed-over": lambda: address_screens.shown(
+        objects.address(
+            mail_due_at="2026-11-23T15:10:00Z",
+            mails_tried=2,
+            events=[objects.event("2026-11-23T14:05:00Z", "mail with the link not taken: no answer")],
+        ),
+        "",
+        all_events=False,
+    ),
+    "identity-address-proven": lambda: address_screens.shown(
+        objects.address(
+            verification_status="SUCCESS",
+            may_send=True,
+            proven_at="2026-11-23T14:03:00Z",
+            link_ends_at=None,
+            domain="example.com",
+            signing_enabled=True,
+        ),
+        "",
+        all_events=False,
+    ),
+    "identity-address-failed": lambda: address_screens.shown(
+        objects.address(verification_status="FAILED", link_ends_at=None), "", all_events=True
     ),
     "identity-list": lambda: screens.listed(
         [

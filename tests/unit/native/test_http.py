@@ -163,7 +163,7 @@ def test_settings_change_and_the_key_is_in_no_answer(tmp_path: Path) -> None:
         ("GET", "/mailseal/v2/identities", None, 404),
         ("GET", "identities/a%2Fb", None, 400),
         ("GET", "identities/%00", None, 400),
-        ("GET", "identities/%FF", None, 404),
+        ("GET", "identities/%FF", None, 400),
         ("POST", "identities", b"{", 400),
         ("POST", "identities", b"[]", 400),
         ("POST", "identities", {"identity": 3}, 400),
@@ -276,3 +276,30 @@ def test_the_digest_of_nothing_is_the_one_that_signing_uses() -> None:
     one = signed_headers(target, b"", "h", Credentials("A", "s", "r"), at)
     other = signed_headers(target, hashlib.sha256(b"").digest(), "h", Credentials("A", "s", "r"), at)
     assert one["authorization"] != other["authorization"]
+
+
+def test_an_address_is_created_shown_asked_again_and_deleted(tmp_path: Path) -> None:
+    async def test(native: Native) -> None:
+        status, made = await native.ask("POST", "identities", {"identity": "Me@Example.com"})
+        assert status == 200
+        assert (made["identity"], made["kind"]) == ("Me@example.com", "EMAIL_ADDRESS")
+        assert (made["verification_status"], made["may_send"], made["domain"]) == ("PENDING", False, None)
+        assert made["mails_tried"] == 1
+        assert [event["kind"] for event in made["events"]] == ["mail", "created"]
+        _, again = await native.ask("POST", "identities/Me%40example.com/retry")
+        assert [event["kind"] for event in again["events"]] == ["mail", "restart", "mail", "created"]
+        _, listed = await native.ask("GET", "identities")
+        assert [(row["identity"], row["kind"]) for row in listed["items"]] == [
+            ("Me@example.com", "EMAIL_ADDRESS")
+        ]
+        _, shown = await native.ask("GET", "installation")
+        assert shown["identities"] == {"PENDING": 1}
+        status, told = await native.ask("PUT", "identities/Me%40example.com", {"signing_enabled": False})
+        assert (status, told["error"]["code"]) == (400, "BadRequestException")
+        for method, tail in (("GET", "records"), ("GET", "evidence"), ("POST", "check")):
+            status, told = await native.ask(method, f"identities/Me%40example.com/{tail}")
+            assert (status, "has no records" in told["error"]["message"]) == (400, True)
+        assert (await native.ask("DELETE", "identities/Me%40example.com"))[0] == 200
+        assert (await native.ask("GET", "identities/Me%40example.com"))[0] == 404
+
+    native(tmp_path, test)

@@ -25,7 +25,9 @@ class Due:
 
     async def read(self, unit: Callable[[Any], Any]) -> Any:
         due = None if self._every is None else self._clock.now() + self._every
-        return unit(SimpleNamespace(identities=SimpleNamespace(next_due_at=lambda: due)))
+        never = SimpleNamespace(next_due_at=lambda: None)
+        some = SimpleNamespace(next_due_at=lambda: due)
+        return unit(SimpleNamespace(identities=never, mail_from=some, addresses=never))
 
 
 def journey(by: timedelta, every: timedelta | None) -> tuple[Journey, list[datetime]]:

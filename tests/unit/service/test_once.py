@@ -36,14 +36,23 @@ def told(story: Callable[[Scene], Awaitable[Any]], folder: Path) -> Any:
 
 
 async def asked(
-    stage: Scene, operation: Operation, body: bytes = b"", call: CallId = CALL, replays: Replays | None = None
+    stage: Scene,
+    operation: Operation,
+    body: bytes = b"",
+    call: CallId = CALL,
+    *,
+    replays: Replays | None = None,
+    other: str = "",
 ) -> bytes:
     """The answer of a call as the front end gets it."""
     now = stage.clock.now()
 
     async def work(store: OnceStore) -> bytes:
         world = replace(stage.world, store=store)
-        request = Asked(world, WHO, now, operation, "POST", "example.com", b"", body, lambda name: None)
+        query = f"ResourceArn={ARN}&TagKeys=k".encode() if operation is Operation.UNTAG_RESOURCE else b""
+        request = Asked(
+            world, WHO, now, operation, "POST", "example.com", query, body, lambda name: None, other
+        )
         return await perform(SERVICE, request)
 
     def answer(result: object) -> bytes | None:
@@ -168,15 +177,36 @@ def test_after_a_quarter_of_an_hour_it_is_another_call(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
+ARN = "arn:aws:ses:us-east-1:000000000001:identity/example.com"
+POLICY = b'{"Policy": "{\\"Version\\": \\"2012-10-17\\", \\"Statement\\": []}"}'
 BODIES: dict[Operation, list[bytes]] = {
-    Operation.CREATE_EMAIL_IDENTITY: [b'{"EmailIdentity": "new.example"}'],
+    Operation.CREATE_EMAIL_IDENTITY: [
+        b'{"EmailIdentity": "new.example"}',
+        b'{"EmailIdentity": "me@example.com"}',
+    ],
     Operation.PUT_DKIM_SIGNING_ATTRIBUTES: [
         b'{"SigningAttributesOrigin": "AWS_SES"}',
         b'{"SigningAttributesOrigin": "AWS_SES",'
         b' "SigningAttributes": {"NextSigningKeyLength": "RSA_1024_BIT"}}',
     ],
     Operation.PUT_DKIM_ATTRIBUTES: [b"{}", b'{"SigningEnabled": true}'],
+    Operation.PUT_FEEDBACK_ATTRIBUTES: [b"{}", b'{"EmailForwardingEnabled": true}'],
+    Operation.PUT_MAIL_FROM_ATTRIBUTES: [b"{}", b'{"MailFromDomain": "bounce.example.com"}', b"{}"],
+    Operation.PUT_CONFIGURATION_SET_ATTRIBUTES: [b"{}", b'{"ConfigurationSetName": "given"}'],
+    Operation.CREATE_CONFIGURATION_SET: [b'{"ConfigurationSetName": "other"}'],
+    Operation.DELETE_CONFIGURATION_SET: [b""],
+    Operation.CREATE_POLICY: [POLICY],
+    Operation.UPDATE_POLICY: [POLICY],
+    Operation.DELETE_POLICY: [b""],
+    Operation.TAG_RESOURCE: [f'{{"ResourceArn": "{ARN}", "Tags": [{{"Key": "k", "Value": "v"}}]}}'.encode()],
+    Operation.UNTAG_RESOURCE: [b""],
     Operation.DELETE_EMAIL_IDENTITY: [b""],
+}
+OTHERS = {
+    Operation.DELETE_CONFIGURATION_SET: "given",
+    Operation.CREATE_POLICY: "new",
+    Operation.UPDATE_POLICY: "given",
+    Operation.DELETE_POLICY: "given",
 }
 
 
@@ -186,9 +216,15 @@ def test_what_is_stored_is_what_was_answered(operation: Operation, tmp_path: Pat
 
     async def story(stage: Scene) -> None:
         await stage.create()
+        before = [
+            (Operation.CREATE_CONFIGURATION_SET, b'{"ConfigurationSetName": "given"}', ""),
+            (Operation.CREATE_POLICY, POLICY, "given"),
+        ]
+        for number, (first, body, other) in enumerate(before):
+            await asked(stage, first, body, replace(CALL, invocation_id=f"before {number}"), other=other)
         for number, body in enumerate(BODIES[operation]):
             call = replace(CALL, invocation_id=str(number))
-            answer = await asked(stage, operation, body, call)
+            answer = await asked(stage, operation, body, call, other=OTHERS.get(operation, ""))
             assert await earlier_answer(stage.world.store, call, stage.clock.now()) == answer
 
     told(story, tmp_path)

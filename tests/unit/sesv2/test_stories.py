@@ -31,6 +31,9 @@ async def step(application: Whole, told: dict[str, Any]) -> None:
         exchanges = told["dns"].get("exchanges", {})
         application.dns.exchanges |= {name: tuple(hosts) for name, hosts in exchanges.items()}
         return
+    if told.get("opens the link"):
+        await application.open_link()
+        return
     if "work" in told:
         await application.work(told["work"])
         return

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mailseal.core.access import AccessKey, secret_name
-from mailseal.service import mailfrom, publish, verify
+from mailseal.service import linking, mailfrom, publish, verify
+from mailseal.service.addresses import use_link
 from mailseal.service.world import World
 from mailseal.sesv2.http import SesApi
 from mailseal.telemetry import Line, Telemetry
-from tests.fakes import START, ScriptedDns, fake_world, opened_store
+from tests.fakes import START, KeepingNextHop, ScriptedDns, fake_world, opened_store
 from tests.unit.sesv2.rig import KEY_ID, SECRET, Answer, Wire, answered
 
 ACCOUNT = "000000000001"
@@ -50,6 +51,13 @@ class Whole:
         self.clock.real = wire.time
         return await answered(self.api, wire)
 
+    async def open_link(self) -> None:
+        """The reader of the newest mail follows its link and confirms the address."""
+        assert isinstance(self.world.next_hop, KeepingNextHop)
+        mail = self.world.next_hop.given[-1][1]
+        token = mail.partition(b"/mailseal/verify/")[2].split()[0].decode()
+        assert await use_link(self.world, token, self.clock.now()) is not None
+
     async def work(self, seconds: float) -> None:
         """The clock moves, and every check that is due is made."""
         self.clock.at += timedelta(seconds=seconds)
@@ -57,6 +65,8 @@ class Whole:
             pass
         await verify.tick(self.world)
         await mailfrom.tick(self.world)
+        for address in await linking.claim(self.world, 10):
+            await linking.attend(self.world, address)
 
 
 async def _no_native(scope: Any, receive: Any, send: Any) -> None:

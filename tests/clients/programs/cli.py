@@ -1,0 +1,51 @@
+"""The AWS command line as a program: a step a line on standard input, its result a line on standard output.
+
+Rule: each step is one command line, run by the driver that `aws` itself runs; only the start of a process
+for each is saved. It knows nothing of Mailseal; the AWS_* variables say where to go.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+import awscli
+from awscli.botocore import xform_name
+from awscli.clidriver import create_clidriver
+from model import known_of
+
+_ERROR = re.compile(
+    r"An error occurred \((?P<name>\w+)\) when calling the \w+ operation[^:]*: (?P<message>.*)", re.DOTALL
+)
+
+
+def run(step: dict[str, Any]) -> dict[str, Any]:
+    """What `aws sesv2 …` gave: its JSON, the error it told, or its words."""
+    command = ["sesv2", xform_name(step["operation"], "-"), "--region", step["region"], "--output", "json"]
+    command += ["--no-paginate", "--cli-input-json", json.dumps(step["input"])]
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = create_clidriver().main(command)
+    if code == 0:
+        return {"answer": json.loads(out.getvalue() or "{}")}
+    told = _ERROR.search(err.getvalue())
+    if told is None:
+        return {"fault": f"exit code {code}: {err.getvalue().strip()}"}
+    return {"error": {**told.groupdict(), "message": told["message"].strip(), "status": None}}
+
+
+def main() -> None:
+    """Serves steps until standard input ends."""
+    session = create_clidriver().session
+    told = {"version": awscli.__version__, "known": known_of(session.get_service_model("sesv2"))}
+    print(json.dumps(told), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(run(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
