@@ -47,18 +47,25 @@ INSERT INTO settings (setting_id, account_id, region, name, method, bits, select
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
-_PROOF = """
+# settings.update: how far a setting's proof has come; what it asks for never changes.
+_UPDATE = """
 UPDATE settings SET
     status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
     missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
     last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
-    negative_until = ?"""
-
-# settings.update: how far a setting's proof has come; what it asks for never changes.
-_UPDATE = _PROOF + " WHERE setting_id = ?"
+    negative_until = ?
+WHERE setting_id = ?
+"""
 
 # settings.update_due: the same, and when the next check is due; a lease on the setting ends.
-_UPDATE_DUE = _PROOF + ", claim_at = ?, is_leased = 0 WHERE setting_id = ?"
+_UPDATE_DUE = """
+UPDATE settings SET
+    status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
+    missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
+    last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
+    negative_until = ?, claim_at = ?, is_leased = 0
+WHERE setting_id = ?
+"""
 
 # settings.set_due: when the next check is due; a lease on the setting ends.
 _SET_DUE = "UPDATE settings SET claim_at = ?, is_leased = 0 WHERE setting_id = ?"
