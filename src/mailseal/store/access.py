@@ -71,11 +71,16 @@ _SET_ENABLED = "UPDATE access_keys SET is_enabled = ? WHERE access_key_id = ? RE
 _DELETE = "DELETE FROM access_keys WHERE access_key_id = ? RETURNING access_key_id"
 
 
+_READ_AT_MOST = 4096
+
+
 class AccessKeys:
     """The tables accounts and access_keys."""
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
+        self._read: dict[str, tuple[Row, AccessKey]] = {}
+        """Rows of late and what they came to: the same row is the same value."""
 
     def add_account(self, account_id: str, now: datetime) -> None:
         """Makes an account; one that exists already stays as it is."""
@@ -111,7 +116,12 @@ class AccessKeys:
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
         """The key without its secret, and the sealed secret; None where there is no such key."""
         for row in self._execute(_LOAD, (access_key_id,)):
-            return _access_key(row), row[-1]
+            read = self._read.get(access_key_id)
+            if read is None or read[0] != row:
+                if len(self._read) >= _READ_AT_MOST:
+                    self._read.clear()
+                read = self._read[access_key_id] = (row, _access_key(row))
+            return read[1], row[-1]
         return None
 
     def list(self, account_id: str) -> Sequence[AccessKey]:

@@ -145,7 +145,7 @@ class Identities:
         return replace(identity, version=rows[0][0])
 
     def _update(self, identity: Identity, place: Place) -> Sequence[Row]:
-        """The new version in a row, or no row; the status, which has an index, is written where it changed."""
+        """The new version in a row, or no row; the status is indexed and written only where it changed."""
         standing = _standing(identity)
         if self._loaded.standing.pop(place, None) == standing:
             return self._execute(_UPDATE, (*_state(identity), *place, identity.version))
