@@ -56,6 +56,9 @@ class DnsConfig:
     """Our zone and the name server that answers for it."""
 
     hosted_zone: str = _key("", "customers' CNAMEs end here; 37 characters at most; has no default")
+    region_zones: tuple[str, ...] = _key(
+        (), "other hosted zones for single regions: a region, a blank, a zone; none: one zone for all"
+    )
     name_servers: tuple[str, ...] = _key((), "names of the zone's name servers, as its NS records say")
     addresses: tuple[str, ...] = _key(
         (), "addresses of those name servers that lie inside the zone: a name, a blank, an address"

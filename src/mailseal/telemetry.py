@@ -33,6 +33,7 @@ METRICS: Mapping[str, str] = {
     "mailseal_checks_total": "Checks of customers' DNS, by the status they ended in.",
     "mailseal_published_names_total": "Owner names whose answer was changed in our zone.",
     "mailseal_keys_made_total": "RSA key pairs made, by length.",
+    "mailseal_alarms_total": "Sealed rows that did not open where they lie.",
     "mailseal_faults_total": "Faults of ours, by where they happened.",
 }
 

@@ -80,7 +80,7 @@ class Server:
     async def _install(self) -> None:
         keyring = Keyring(load_master_key(f"file:{self.folder}/master.key"))
         store = SqliteStore.open(self.database)
-        await open_installation(store, keyring, HOSTED_ZONE)
+        await open_installation(store, keyring, (HOSTED_ZONE,))
         await add_access_key(store, keyring, KEY, START)
         await store.close()
 

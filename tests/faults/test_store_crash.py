@@ -26,6 +26,7 @@ def test_after_a_few_kills_every_acknowledged_unit_is_there(tmp_path: Path) -> N
 
 
 @pytest.mark.suite_faults
+@pytest.mark.timeout(300)
 def test_after_a_hundred_kills_every_acknowledged_unit_is_there(tmp_path: Path) -> None:
     ledger = crash(tmp_path / "mailseal.db", kills=100, seed=2)
     assert ledger.acknowledged > 1000

@@ -77,6 +77,9 @@ def test_an_access_key_is_loaded_without_its_secret(tmp_path: Path) -> None:
         assert await store.read(lambda tx: tx.access_keys.has_sandbox_key()) is True
         loaded = await store.read(lambda tx: tx.access_keys.load("MSAKONE"))
         assert loaded == (replace(ours, secret=""), b"sealed")
+        assert await store.read(lambda tx: tx.access_keys.look_up("MSAKONE")) == (*loaded, True)
+        decoy, nothing, exists = await store.read(lambda tx: tx.access_keys.look_up("MSAKNONE"))
+        assert (nothing, exists, decoy.access_key_id) == (b"", False, "decoy")
         assert await store.read(lambda tx: tx.access_keys.accounts()) == [ACCOUNT]
 
         assert await store.write(lambda tx: tx.access_keys.set_enabled("MSAKONE", False)) is True

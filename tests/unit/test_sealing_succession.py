@@ -43,14 +43,14 @@ class Installation:
         """The next master key takes over, and keys begin to move."""
         succession = self.keyring.successor(self.provider(name))
         self.stored |= succession.values
-        self.keyring.adopt(succession)
+        succession.take_over()
         return succession
 
     def finish(self) -> None:
         """The last key has moved."""
         self.stored |= self.keyring.current_values(self.stored)
         del self.stored[PREDECESSOR]
-        self.keyring.forget_older()
+        self.keyring.forget_older(str(self.keyring.older_key_id))
 
     def restart(self, name: str) -> str:
         """A start with that provider configured; what it says about the configuration."""

@@ -17,6 +17,7 @@ from mailseal.app.inside import Edges, open_inside
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.config import Config
+from mailseal.service.admit import Gate
 from mailseal.service.world import World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
@@ -79,7 +80,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
     await doors.open_metrics(config, telemetry, parts)
-    await doors.open_api(config, world, telemetry, sockets, sandbox, parts)
+    await doors.open_api(config, world, telemetry, sockets, sandbox, Gate(edges.guests), parts)
     return Running(
         config=config,
         world=world,

@@ -18,6 +18,7 @@ from mailseal.config import Config, SetupError, control_path
 from mailseal.nameserver.listen import RunningNameServer, start_name_server
 from mailseal.nameserver.zone import Zone, ZoneSource
 from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
+from mailseal.service.admit import Gate
 from mailseal.service.world import World
 from mailseal.sesv1.http import QueryApi
 from mailseal.sesv2.admission import Admission
@@ -63,11 +64,12 @@ async def open_api(
     telemetry: Telemetry,
     sockets: Sequence[socket.socket],
     sandbox: Application | None,
+    gate: Gate,
     parts: AsyncExitStack,
 ) -> None:
-    """The APIs of SES, both versions, and our own on the open sockets."""
-    native = NativeApi(world, telemetry, sandbox=sandbox)
-    admission = Admission(world)
+    """The APIs of SES, both versions, and our own on the open sockets; one gate to all of them."""
+    native = NativeApi(world, telemetry, sandbox=sandbox, gate=gate)
+    admission = Admission(world, gate)
     query_api = QueryApi(world, telemetry, admission)
     api = SesApi(world, telemetry, native, admission=admission, query_api=query_api)
     listener = await listen_http(

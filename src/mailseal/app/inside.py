@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mailseal.app.installation import (
@@ -31,6 +32,7 @@ from mailseal.app.parts import (
     make_next_hop,
     make_resolver,
     policy_of,
+    region_zones_of,
 )
 from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
@@ -60,6 +62,8 @@ class Edges:
     """Keys that are to exist; a database may hold the sandbox's key only where it is one of these."""
     sandbox: Callable[[World, str], Application] | None = None
     """Makes the application for /mailseal/v1/sandbox/ of the world and the API's URL."""
+    guests: str | None = None
+    """The account of whoever signs with a key that does not exist; None, and nobody is let in so."""
     on_log: Sink | None = None
 
 
@@ -97,7 +101,8 @@ async def open_inside(
     keyring = opened.keyring
     if not any(key.is_sandbox_key for key in edges.access_keys):
         await refuse_sandbox_key(store)
-    derivation = await open_installation(store, keyring, zone, opened.values)
+    region_zones = region_zones_of(config)
+    derivation = await open_installation(store, keyring, (zone, *region_zones.values()), opened.values)
     await settle_master_key(store, opened)
     for key in edges.access_keys:
         await add_access_key(store, keyring, key, edges.clock.now())
@@ -122,6 +127,7 @@ async def open_inside(
         clock=edges.clock,
         policy=edges.policy(policy) if edges.policy else policy,
         hosted_zone=zone,
+        region_zones=region_zones,
         mail_from_hosts=mail_from_hosts_of(config),
         links=links_of(config, api_url, account),
         regions=config.api.regions,
@@ -131,6 +137,7 @@ async def open_inside(
         jitter=lambda: chance.uniform(-1, 1),
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
+        alarm=partial(_alarm, telemetry),
         lenient_private_key=config.ses.lenient_private_key,
         suffixes=public_suffixes(),
     )
@@ -163,6 +170,12 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     logging.getLogger().addHandler(handler)
     parts.callback(logging.getLogger().removeHandler, handler)
     return telemetry
+
+
+def _alarm(telemetry: Telemetry, name: str, text: str) -> None:
+    """One line and one count more for a row that does not open."""
+    telemetry.count("mailseal_alarms_total")
+    telemetry.say("alarm", identity=name, text=text)
 
 
 def _nowhere(line: Line) -> None:

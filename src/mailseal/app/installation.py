@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -19,6 +18,7 @@ from mailseal.core.access import AccessKey, secret_name
 from mailseal.sealing.keyring import Keyring
 from mailseal.sealing.providers import CHECK_VALUE
 from mailseal.sealing.succession import Opened, open_keyring
+from mailseal.service.access import new_access_key_id, new_secret
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
 
@@ -27,8 +27,6 @@ DERIVATION = "token_derivation"
 FIRST_ACCOUNT = "000000000001"
 
 _SECRET_BYTES = 32
-_KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 async def opened_again(
@@ -53,9 +51,12 @@ async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
 
 
 async def open_installation(
-    store: SqliteStore, keyring: Keyring, zone: str, values: Mapping[str, bytes] = MappingProxyType({})
+    store: SqliteStore,
+    keyring: Keyring,
+    zones: Sequence[str],
+    values: Mapping[str, bytes] = MappingProxyType({}),
 ) -> bytes:
-    """The secret that tokens are derived from, made where the database is new; the zone is known from now on.
+    """The secret that tokens are derived from, made where the database is new; the zones are known then.
 
     `values` is what a new database keeps of its master key. Raises MasterKeyRefused where another master key
     sealed this database.
@@ -78,8 +79,9 @@ async def open_installation(
                 "another one would give every new domain tokens that its owner never published",
                 "restore the database from its backup; nothing was changed",
             )
-        if zone not in tx.zone.zones():
-            tx.zone.add(zone)
+        for zone in zones:
+            if zone not in tx.zone.zones():
+                tx.zone.add(zone)
         return keyring.open_secret(DERIVATION, sealed)
 
     return await store.write(unit)
@@ -96,20 +98,21 @@ async def refuse_sandbox_key(store: SqliteStore) -> None:
 
 
 def new_access_key(account_id: str) -> AccessKey:
-    """A fresh access key: 20 characters, and a secret of 40."""
-    key_id = "MSAK" + "".join(secrets.choice(_KEY_ID_ALPHABET) for _ in range(16))
-    secret = "".join(secrets.choice(_ALPHANUMERIC) for _ in range(40))
-    return AccessKey(key_id, account_id, secret)
+    """A fresh access key, with which all may be done in its account."""
+    return AccessKey(new_access_key_id(), account_id, new_secret())
 
 
 async def add_access_key(store: SqliteStore, keyring: Keyring, key: AccessKey, now: datetime) -> None:
-    """Stores an access key, and its account where that is new."""
-    sealed = keyring.seal_secret(secret_name(key.access_key_id), key.secret.encode())
+    """Stores an access key, and its account where that is new; one of that id is put right."""
+    name, secret = secret_name(key.access_key_id), key.secret.encode()
+    sealed = keyring.seal_secret(name, secret)
 
     def unit(tx: Transaction) -> None:
-        if key.account_id not in tx.access_keys.accounts():
-            tx.access_keys.add_account(key.account_id, now)
-        if tx.access_keys.load(key.access_key_id) is None:
-            tx.access_keys.add(key, sealed, now)
+        tx.access_keys.add_account(key.account_id, now)
+        known = tx.access_keys.load(key.access_key_id)
+        if known is not None and keyring.open_secret(name, known[1]) == secret:
+            return
+        tx.access_keys.delete(key.access_key_id)
+        tx.access_keys.add(key, sealed, now)
 
     await store.write(unit)

@@ -56,6 +56,9 @@ def policy_of(config: Config) -> Policy:
     )
 
 
+_REGION_ZONES = 'region_zones = ["eu-west-1 dkim-eu.mx.example.net"]'
+
+
 def hosted_zone_of(config: Config) -> str:
     """The canonical name of our zone; raises SetupError."""
     try:
@@ -64,6 +67,22 @@ def hosted_zone_of(config: Config) -> str:
         raise SetupError(
             f'[dns] hosted_zone = "{config.dns.hosted_zone}" cannot serve', refusal.message, refusal.hint
         ) from None
+
+
+def region_zones_of(config: Config) -> Mapping[str, str]:
+    """The hosted zones of regions that have one of their own; raises SetupError."""
+    found: dict[str, str] = {}
+    for line in config.dns.region_zones:
+        region, _, zone = line.strip().partition(" ")
+        what = f"[dns] region_zones: {line!r} is not a region, a blank and a zone"
+        if region not in config.api.regions:
+            served = ", ".join(config.api.regions)
+            raise SetupError(what, f"the regions of [api] regions are {served}", _REGION_ZONES)
+        try:
+            found[region] = parse_hosted_zone(zone.strip())
+        except BadRequest as refusal:
+            raise SetupError(what, refusal.message, _REGION_ZONES) from None
+    return found
 
 
 def mail_from_hosts_of(config: Config) -> MailFromHosts:

@@ -22,6 +22,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("mailseal.cli.init", "configuration, master key, database, first access key"),
     "serve": ("mailseal.cli.serve", "run it"),
     "identity": ("mailseal.cli.identity", "create, list, show, records, check, set, rotate, delete"),
+    "access": ("mailseal.cli.access", "access keys: create, import, list, disable, enable, delete"),
+    "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),
     "sandbox": ("mailseal.cli.sandbox", "a whole Mailseal on 127.0.0.1 for developers"),
     "version": ("mailseal.cli.version", "which Mailseal this is"),
 }

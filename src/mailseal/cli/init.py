@@ -187,7 +187,7 @@ async def _make_database(plan: Plan) -> AccessKey:
     store = SqliteStore.open(plan.database, holder="mailseal init")
     try:
         keyring = Keyring(load_master_key(plan.config.store.master_key, data_dir=plan.database.parent))
-        await open_installation(store, keyring, hosted_zone_of(plan.config))
+        await open_installation(store, keyring, (hosted_zone_of(plan.config),))
         key = new_access_key(FIRST_ACCOUNT)
         await add_access_key(store, keyring, key, datetime.now(UTC))
         return key

@@ -25,9 +25,12 @@ import click
 from mailseal import __version__
 from mailseal.cli.sandbox_ask import DATA, QUESTIONS
 from mailseal.config import SetupError
+from mailseal.core.access import parse_access_key_id, parse_secret
+from mailseal.core.errors import BadRequest
 from mailseal.core.observations import printable
 from mailseal.sandbox.child import SandboxFailed, start_detached
 from mailseal.sandbox.settings import (
+    ANY_CREDENTIALS,
     HOSTED_ZONE,
     LOOPBACK,
     PORT_BASE,
@@ -62,6 +65,24 @@ class Duration(click.ParamType[timedelta | None]):
             self.fail(str(refused), param, ctx)
 
 
+class KeyPair(click.ParamType[tuple[str, str]]):
+    """An access key and its secret, with a colon between them."""
+
+    name = "id:secret"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The two; the secret may hold further colons."""
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        access_key_id, colon, secret = value.partition(":")
+        try:
+            return parse_access_key_id(access_key_id), parse_secret(secret)
+        except BadRequest as refused:
+            self.fail(refused.message if colon else "write ID:SECRET", param, ctx)
+
+
 @click.group(invoke_without_command=True)
 @click.option(
     "--data", type=click.Path(path_type=Path), default=DEFAULT_DATA, help="Folder that keeps the data."
@@ -74,6 +95,10 @@ class Duration(click.ParamType[timedelta | None]):
 @click.option(
     "--speed", type=click.FloatRange(1, 100_000), default=1.0, help="Due times run that much faster."
 )
+@click.option(
+    "--access-key", "access_keys", type=KeyPair(), multiple=True, help="A fixed key, ID:SECRET; repeatable."
+)
+@click.option("--any-credentials", is_flag=True, help="Let dummy keys of test suites in, signatures unread.")
 @click.option("--detach", is_flag=True, help="Return when it is ready, or say why it is not.")
 @click.option("--json", "as_json", is_flag=True, help="Where everything is, and log lines, as JSON.")
 @click.option("--quiet", is_flag=True, help="No line for each request.")
@@ -102,6 +127,8 @@ class Options:
     port_base: int
     publish_after: timedelta | None
     speed: float
+    access_keys: tuple[tuple[str, str], ...]
+    any_credentials: bool
     detach: bool
     as_json: bool
     quiet: bool
@@ -117,10 +144,16 @@ def _run(options: Options, began: float) -> None:
         sandbox_run.empty_folder(options.data)
     ports = Ports.free() if options.ports == "auto" else Ports.from_base(options.port_base)
     with _folder(options) as folder:
-        settings = SandboxSettings(folder, ports, options.publish_after, options.speed)
+        settings = _settings(options, folder, ports)
         ready = partial(_say_ready, settings, options.as_json)
         manner = sandbox_run.Manner(_sink(options), ready, options.until_stdin_ends)
         sandbox_run.run(settings, manner, began)
+
+
+def _settings(options: Options, data: Path, ports: Ports) -> SandboxSettings:
+    return SandboxSettings(
+        data, ports, options.publish_after, options.speed, options.access_keys, options.any_credentials
+    )
 
 
 @contextmanager
@@ -166,10 +199,11 @@ def start_screen(settings: SandboxSettings, place: Place, seconds: float) -> str
         customers = f"records by {program} sandbox dns"
     else:
         customers = f"publishes what is asked after {settings.publish_after.total_seconds():g} s"
-    found = environment(place.api_url)
+    found = environment(place.api_url, *settings.shown_key)
     lines = [f"  export {name}={value}" for name, value in found.items() if name not in REGIONS]
     lines.insert(2, "  export " + " ".join(f"{name}={found[name]}" for name in REGIONS))
     exports = "\n".join(lines)
+    warning = f"\n  Any credentials: {ANY_CREDENTIALS}\n" if settings.any_credentials else ""
     return f"""\
 Mailseal sandbox {__version__}  all on {LOOPBACK}, data in {shown(settings.data)}/, ready in {seconds:.1f} s
 
@@ -180,7 +214,7 @@ Mailseal sandbox {__version__}  all on {LOOPBACK}, data in {shown(settings.data)
 
   For any AWS client:
 {exports}
-
+{warning}
 Next, in a second terminal: {program} identity create example.com
 Ctrl-C stops, the data stays; {again} --fresh starts empty."""
 
@@ -203,7 +237,7 @@ def _detach(options: Options) -> None:
         place = start_detached([*_arguments(options), "--log", str(data / "sandbox.log")])
     except SandboxFailed as failed:
         raise SetupError(failed.what, failed.why, failed.do) from None
-    settings = SandboxSettings(data, _ports_of(place), options.publish_after, options.speed)
+    settings = _settings(options, data, _ports_of(place))
     if options.as_json:
         _say_ready(settings, True, place, 0)
         return
@@ -221,6 +255,8 @@ def _arguments(options: Options) -> list[str]:
         *("--port-base", str(options.port_base)),
         *("--publish-after", "never" if after is None else f"{after.total_seconds()}s"),
         *("--speed", str(options.speed)),
+        *(part for pair in options.access_keys for part in ("--access-key", ":".join(pair))),
+        *(["--any-credentials"] if options.any_credentials else []),
         *(["--fresh"] if options.fresh else []),
     ]
 

@@ -36,7 +36,7 @@ from mailseal.config import (
     StoreConfig,
 )
 from mailseal.core.regions import REGIONS
-from mailseal.sandbox.accounts import fixed_key
+from mailseal.sandbox.accounts import fixed_key, given_key
 from mailseal.sandbox.client import NoSandbox, SandboxClient, SandboxRefusal
 from mailseal.sandbox.clock import SandboxClock
 from mailseal.sandbox.customer_dns import start_customer_dns
@@ -45,6 +45,8 @@ from mailseal.sandbox.face import Sandbox
 from mailseal.sandbox.http import SandboxApi
 from mailseal.sandbox.obedient import ObedientCustomer
 from mailseal.sandbox.settings import (
+    ACCOUNT_ID,
+    ANY_CREDENTIALS,
     BLANK_TTL,
     HOSTED_ZONE,
     LOOPBACK,
@@ -110,6 +112,8 @@ async def _run(settings: SandboxSettings, manner: Manner, began: float) -> None:
     async with AsyncExitStack() as parts:
         running, place = await _start(settings, manner, stop.set, parts)
         manner.ready(place, monotonic() - began)
+        if settings.any_credentials:
+            running.telemetry.say("any credentials", text=ANY_CREDENTIALS)
         ended = asyncio.create_task(stop.wait())
         either: set[asyncio.Future[Any]] = {ended, running.failed}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -137,7 +141,8 @@ async def _start(
     edges = Edges(
         clock=clock,
         pace=settings.speed,
-        access_keys=(fixed_key(),),
+        access_keys=(fixed_key(), *(given_key(*one) for one in settings.access_keys)),
+        guests=ACCOUNT_ID if settings.any_credentials else None,
         sandbox=lambda _world, _url: api,
         on_log=partial(_on_log, manner.log, asked),
     )

@@ -45,16 +45,16 @@ def compacted(text: str) -> str:
     >>> compacted('{ "Sid" : "a b" }')
     '{"Sid":"a b"}'
     """
-    short = _BLANKS.sub(lambda found: found[1] or "", text)
-    if len(short.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
-        raise BadRequest(f"Policy is longer than {LONGEST_BYTES} bytes.")
     try:
-        # The original: taking blanks out of what is no JSON could make some of it.
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise BadRequest("Policy is not valid JSON.") from None
     if not isinstance(value, dict):
         raise BadRequest("Policy is not a JSON object.")
+    # Only now: in what is JSON every string ends, and the pattern takes one pass.
+    short = _BLANKS.sub(lambda found: found[1] or "", text)
+    if len(short.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
+        raise BadRequest(f"Policy is longer than {LONGEST_BYTES} bytes.")
     return short
 
 

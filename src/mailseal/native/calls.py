@@ -100,7 +100,7 @@ async def list_identities(call: Call) -> Members:
 
 async def create_identity(call: Call) -> Members:
     """The identity that was created."""
-    new = _parsed(call.body, NewIdentity)
+    new = parsed(call.body, NewIdentity)
     permit(call.who, "CreateEmailIdentity", new.identity)
     command = CreateIdentity(new.identity, dkim=_wish(new.dkim) if new.dkim else None)
     return await _shown(call, await identities.create_identity(call.world, call.who, command, call.now))
@@ -119,7 +119,7 @@ async def delete_identity(call: Call) -> Members:
 
 async def put_settings(call: Call) -> Members:
     """The identity with the settings that were asked for."""
-    wanted = _parsed(call.body, Settings)
+    wanted = parsed(call.body, Settings)
     if wanted.dkim is not None:
         origin = "EXTERNAL" if wanted.dkim.selector or wanted.dkim.private_key else "AWS_SES"
         command = PutDkimSigning(call.name, origin, _wish(wanted.dkim))
@@ -163,7 +163,7 @@ async def get_evidence(call: Call) -> Members:
 
 async def rotate_identity(call: Call) -> Members:
     """The identity with a new key on its way; at once, and the old one revoked, where that was asked for."""
-    wanted = _parsed(call.body or b"{}", Rotation)
+    wanted = parsed(call.body or b"{}", Rotation)
     found = await rotate.rotate_identity(
         call.world, call.who, call.name, call.now, revoke=wanted.revoke_old_key
     )
@@ -268,14 +268,14 @@ def _wish(wish: DkimWish) -> DkimAttributesInput:
     return DkimAttributesInput(wish.selector, wish.private_key, wish.key_bits)
 
 
-def _parsed(body: bytes, form: Callable[..., T]) -> T:
+def parsed(body: bytes, form: Callable[..., T]) -> T:
     """The body in its form; raises BadRequest with what is wrong and where, never with what was sent."""
     decoder: Any = msgspec.json.Decoder(form)
     try:
-        parsed: T = decoder.decode(body or b"{}")
+        found: T = decoder.decode(body or b"{}")
     except msgspec.DecodeError as fault:
         raise BadRequest(f"The body does not fit: {fault}.") from None
-    return parsed
+    return found
 
 
 def _number(text: str) -> int:

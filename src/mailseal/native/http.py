@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
-from mailseal.native import linkpage
-from mailseal.native.calls import ACTIONS, ROUTES, Call, Handler
+from mailseal.native import access, calls, linkpage
+from mailseal.native.calls import ACTIONS, Call, Handler
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
 from mailseal.service.world import World
@@ -35,6 +35,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = b"/mailseal/v1/"
 SANDBOX = b"/mailseal/v1/sandbox/"
+ROUTES = {**calls.ROUTES, **access.ROUTES}
 _BODY_AT_MOST = 1024 * 1024
 
 
@@ -161,7 +162,8 @@ class NativeApi:
             scope.setdefault("state", {})["principal"] = who
             await self._sandbox(scope, _replayed(body), send)
             return None
-        for action in ACTIONS[done.operation]:
+        # What has no action is the operator's alone, and says so itself.
+        for action in ACTIONS.get(done.operation, ()):
             admit.permit(who, action, name or None)
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
         call = Call(self._world, who, self._world.clock.now(), name, query, body)

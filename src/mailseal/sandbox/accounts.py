@@ -11,7 +11,8 @@ from datetime import datetime
 
 from mailseal.core.access import AccessKey, Principal, secret_name
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, ACCOUNT_ID
-from mailseal.service.configure import delete_identity
+from mailseal.service.configsets import delete_configuration_set
+from mailseal.service.identities import delete_identity
 from mailseal.service.world import IdentityQuery, Tx, World
 
 _AT_MOST = 1000
@@ -20,6 +21,11 @@ _AT_MOST = 1000
 def fixed_key() -> AccessKey:
     """The access key that every sandbox has."""
     return AccessKey(ACCESS_KEY_ID, ACCOUNT_ID, ACCESS_KEY, is_sandbox_key=True)
+
+
+def given_key(access_key_id: str, secret: str) -> AccessKey:
+    """A key that a sandbox was started with; it is no secret either."""
+    return AccessKey(access_key_id, ACCOUNT_ID, secret, is_sandbox_key=True)
 
 
 def fresh_key() -> AccessKey:
@@ -54,7 +60,7 @@ async def close_account(world: World, account_id: str, now: datetime) -> int:
 
 
 async def delete_identities(world: World, account_id: str, now: datetime) -> int:
-    """The number of identities of an account that were deleted, in all regions."""
+    """The number of identities of an account that were deleted, in all regions; its configuration sets go too."""
     gone = 0
     for region in world.regions:
         who = Principal(account_id, region, "sandbox")
@@ -62,12 +68,29 @@ async def delete_identities(world: World, account_id: str, now: datetime) -> int
             for name in names:
                 await delete_identity(world, who, name, now)
             gone += len(names)
+        while sets := await _configuration_sets(world, who):
+            for name in sets:
+                await delete_configuration_set(world, who, name, now)
     return gone
 
 
 async def _names(world: World, who: Principal) -> tuple[str, ...]:
     query = IdentityQuery(who.account_id, who.region, limit=_AT_MOST)
-    return await world.store.read(lambda tx: tuple(row.name for row in tx.identities.list(query)))
+
+    def unit(tx: Tx) -> tuple[str, ...]:
+        # Addresses first: they stand by themselves, whatever becomes of their domain.
+        rows = tx.addresses.list(query) or tx.identities.list(query)
+        return tuple(row.name for row in rows)
+
+    return await world.store.read(unit)
+
+
+async def _configuration_sets(world: World, who: Principal) -> tuple[str, ...]:
+    return await world.store.read(
+        lambda tx: tuple(
+            tx.configuration_sets.list(who.account_id, who.region, after="", contains=None, limit=_AT_MOST)
+        )
+    )
 
 
 async def accounts_of(world: World) -> tuple[str, ...]:

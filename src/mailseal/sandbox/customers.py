@@ -15,9 +15,11 @@ from typing import Any
 
 from mailseal.core.access import Principal
 from mailseal.core.errors import BadRequest
+from mailseal.core.identity import Identity
+from mailseal.core.mailfrom import expected_mail_from_records
 from mailseal.core.verification import ExpectedRecord, expected_records
 from mailseal.sandbox.zones import CustomerRecord, CustomerZones, Outage
-from mailseal.service.configure import get_identity
+from mailseal.service.attributes import describe_identity
 from mailseal.service.world import World
 
 
@@ -73,10 +75,20 @@ class Customers:
             raise BadRequest(f"{outage!r} is not an outage; known here: {known}") from None
         self._keep()
 
-    async def publish(self, world: World, who: Principal, name: str) -> tuple[ExpectedRecord, ...]:
-        """The records that the identity's newest setting asks for, published; raises NotFound."""
-        identity = await get_identity(world, who, name, world.clock.now())
-        wanted = expected_records(identity, identity.newest, world.clock.now(), world.policy)
+    async def publish(
+        self, world: World, who: Principal, name: str, *, dkim: bool = True, mail_from: bool = True
+    ) -> tuple[ExpectedRecord, ...]:
+        """The records that the identity's newest setting and its MAIL FROM domain ask for, published.
+
+        Raises NotFound.
+        """
+        described = await describe_identity(world, who, name, world.clock.now())
+        identity, domain = described.identity, described.beside.mail_from
+        wanted: tuple[ExpectedRecord, ...] = ()
+        if dkim and isinstance(identity, Identity):
+            wanted = expected_records(identity, identity.newest, world.clock.now(), world.policy)
+        if mail_from and domain is not None:
+            wanted += expected_mail_from_records(domain, world.mail_from_hosts)
         self.zones.publish(wanted)
         self._keep()
         return wanted

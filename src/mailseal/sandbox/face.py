@@ -204,7 +204,7 @@ async def show_environment(sandbox: Sandbox, call: Call) -> Json:
         "hosted_zone": sandbox.world.hosted_zone,
         "mailbox": str(settings.mailbox),
         "data": str(settings.data),
-        "environment": environment(sandbox.api_url),
+        "environment": environment(sandbox.api_url, *settings.shown_key),
     }
 
 

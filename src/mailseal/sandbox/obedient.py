@@ -29,11 +29,12 @@ _MOST_REMEMBERED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A setting whose records somebody has been asked to publish."""
+    """A setting, or a MAIL FROM domain, whose records somebody has been asked to publish."""
 
     who: Principal
     name: str
     setting_id: str
+    is_mail_from: bool = False
 
 
 class ObedientCustomer:
@@ -85,7 +86,9 @@ class ObedientCustomer:
         del self._waiting[asked]
         self._done.add(asked.setting_id)
         try:
-            records = await self._customers.publish(self._world, asked.who, asked.name)
+            records = await self._customers.publish(
+                self._world, asked.who, asked.name, dkim=not asked.is_mail_from, mail_from=asked.is_mail_from
+            )
         except Refusal:
             return  # deleted at this very moment
         self._say(asked.name, f"{count_of(records)} published")
@@ -106,7 +109,18 @@ def _pending(tx: Tx, regions: tuple[str, ...], named: Iterable[tuple[str, ...]])
             query = IdentityQuery(account_id, region, limit=_AT_MOST, status=DkimStatus.PENDING)
             keys |= dict.fromkeys((account_id, region, row.name) for row in tx.identities.list(query))
     loaded = (tx.identities.load(*key) for key in keys)
-    return tuple(_asked(identity) for identity in loaded if identity is not None and _waits(identity))
+    settings = tuple(_asked(identity) for identity in loaded if identity is not None and _waits(identity))
+    return settings + tuple(asked for key in keys for asked in _mail_from(tx, *key))
+
+
+def _mail_from(tx: Tx, account_id: str, region: str, name: str) -> tuple[Asked, ...]:
+    """The MAIL FROM domain of an identity where it waits for its records."""
+    found = tx.mail_from.load(account_id, region, name)
+    if found is None or found.proof.status is not DkimStatus.PENDING:
+        return ()
+    who = Principal(account_id, region, "customers' DNS")
+    search = f"{account_id} {region} {name} {found.domain} {found.proof.searching_since}"
+    return (Asked(who, name, search, is_mail_from=True),)
 
 
 def _key(asked: Asked) -> tuple[str, ...]:

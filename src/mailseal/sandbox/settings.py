@@ -23,6 +23,7 @@ NAME_SERVER = "ns1.dkim.mailseal.test"
 LOOPBACK = "127.0.0.1"
 BLANK_TTL = 1
 """Seconds that "nothing here yet" may be remembered: a developer waits for it, so it is short."""
+ANY_CREDENTIALS = "every access key that does not exist is let in, its signature unread: for test suites only"
 
 _API, _OUR_DNS, _CUSTOMERS_DNS = 80, 53, 54
 PORT_BASE = 7000
@@ -102,6 +103,14 @@ class SandboxSettings:
     ports: Ports
     publish_after: timedelta | None = None
     speed: float = 1.0
+    access_keys: tuple[tuple[str, str], ...] = ()
+    """Further access keys with their secrets; the first is the one that is shown."""
+    any_credentials: bool = False
+
+    @property
+    def shown_key(self) -> tuple[str, str]:
+        """The access key that clients are told, with its secret."""
+        return next(iter(self.access_keys), (ACCESS_KEY_ID, ACCESS_KEY))
 
     @property
     def database(self) -> Path:

@@ -113,8 +113,9 @@ class CustomerZones:
 
     def publish(self, expected: Sequence[ExpectedRecord], *, ttl: int = _TTL) -> None:
         """Do what an obedient owner does: each expected record stands, and nothing else at its name."""
+        for owner in {record.owner for record in expected}:
+            self.delete_record(owner)
         for record in expected:
-            self.delete_record(record.owner)
             self.set_record(record.owner, record.type, (record.value,), ttl=ttl)
 
     def records(self, domain: str | None = None) -> tuple[CustomerRecord, ...]:

@@ -10,9 +10,10 @@ import hashlib
 import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -40,6 +41,8 @@ class Succession:
 
     master: MasterKey
     values: Mapping[str, bytes]
+    take_over: Callable[[], None]
+    """Lets the keyring seal with it from then on; what was sealed before still opens."""
 
 
 class Keyring:
@@ -166,24 +169,22 @@ class Keyring:
             PREDECESSOR: ahead.seal_secret(PREDECESSOR, self._master.secret.reveal()),
             signpost: self.seal_secret(signpost, provider.encode()),
         }
-        return Succession(first.master, values)
+        return Succession(first.master, values, partial(self._adopt, first.master))
 
-    def adopt(self, succession: Succession) -> None:
-        """Seals with another master key from now on; what was sealed before still opens."""
-        master = succession.master
+    def forget_older(self, master_key_id: str) -> None:
+        """Opens nothing any more that names this older master key, not even what was opened before."""
+        if master_key_id != self.older_key_id:
+            return
+        self.older_key_id = None
+        self._ciphers.pop(master_key_id, None)
+        with self._lock:
+            for key in [one for one in self._loaded if one.master_key_id == master_key_id]:
+                del self._loaded[key]
+
+    def _adopt(self, master: MasterKey) -> None:
         self.older_key_id = self._master.key_id
         self._ciphers[master.key_id] = AESGCM(master.secret.reveal())
         self._master = master
-
-    def forget_older(self) -> None:
-        """Opens nothing any more that names the older master key, not even what was opened before."""
-        if self.older_key_id is None:
-            return
-        self._ciphers.pop(self.older_key_id, None)
-        with self._lock:
-            for key in [one for one in self._loaded if one.master_key_id == self.older_key_id]:
-                del self._loaded[key]
-        self.older_key_id = None
 
     def _rewrapped(self, key: SealedKey, place: KeyPlace | None) -> SealedKey:
         by = self._master.key_id

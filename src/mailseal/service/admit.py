@@ -31,21 +31,24 @@ class _Neighbours(Protocol):
     def keyring(self) -> Keyring: ...
 
 
-class OpenedSecrets:
-    """Secrets of late in the clear, each only as long as its sealed form is the stored one."""
+class OpenedKeys:
+    """Access keys of late with their secrets in the clear, each as long as it is stored as it was then."""
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
-        self._kept: OrderedDict[str, tuple[bytes, str]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[AccessKey, bytes, AccessKey]] = OrderedDict()
 
-    def opened(self, keyring: Keyring, access_key_id: str, sealed: bytes) -> str:
-        """The secret that was sealed for this key."""
-        kept = self._kept.get(access_key_id)
-        if kept is not None and kept[0] == sealed:
-            return kept[1]
-        secret = keyring.open_secret(secret_name(access_key_id), sealed).decode()
-        _remember(self._kept, access_key_id, (sealed, secret), self._capacity)
-        return secret
+    def opened(self, keyring: Keyring, key: AccessKey, sealed: bytes) -> AccessKey:
+        """The key with the secret that was sealed for it; a decoy has the decoy's."""
+        kept = self._kept.get(key.access_key_id)
+        if kept is not None and kept[0] is key and kept[1] == sealed:
+            return kept[2]
+        secret = _DECOY
+        if sealed:
+            secret = keyring.open_secret(secret_name(key.access_key_id), sealed).decode()
+        whole = replace(key, secret=secret)
+        _remember(self._kept, key.access_key_id, (key, sealed, whole), self._capacity)
+        return whole
 
 
 class Rates:
@@ -75,16 +78,14 @@ class Gate:
 
     def __init__(self, guests: str | None = None) -> None:
         self._guests = guests
-        self._secrets = OpenedSecrets()
+        self._keys = OpenedKeys()
         self._rates = Rates()
 
     async def find(self, world: _Neighbours, access_key_id: str) -> AccessKey | None:
         """The enabled key of that id with its secret, or None."""
-        found = await world.store.read(lambda tx: tx.access_keys.load(access_key_id))
-        if found is None or usable(found[0]) is None:
-            return None
-        key, sealed = found
-        return replace(key, secret=self._secrets.opened(world.keyring, access_key_id, sealed))
+        key, sealed, exists = await world.store.read(lambda tx: tx.access_keys.look_up(access_key_id))
+        whole = self._keys.opened(world.keyring, key, sealed)
+        return usable(whole) if exists else None
 
     def admit(
         self, key: AccessKey | None, claimed_id: str, region: str, proves: Callable[[str], bool]

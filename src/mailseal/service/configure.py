@@ -35,7 +35,7 @@ _NOT_A_DOMAIN = "The EmailIdentity value must be a valid domain."
 async def create_identity(world: World, who: Principal, command: CreateIdentity, now: datetime) -> Identity:
     """The identity that was created; raises AlreadyExists, BadRequest."""
     if is_address(command.name):
-        raise BadRequest(_NOT_A_DOMAIN, hint="Identities of single addresses are not served yet.")
+        raise BadRequest(_NOT_A_DOMAIN)
     domain = parse_domain(command.name)
     refuse_unowned(domain, world.suffixes)
     await _refuse_early(world, who, domain, command)
@@ -272,7 +272,7 @@ def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:
         KeySlot(
             number,
             derive_token(world.token_secret, who.account_id, who.region, domain, number),
-            world.hosted_zone,
+            world.zone_of(who.region),
         )
         for number in range(1, SLOTS + 1)
     )

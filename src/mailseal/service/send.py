@@ -9,7 +9,7 @@ References: RFC 6376 §5, RFC 5322 §3.6.2, RFC 5321 §4.2.5; AWS SESv2 SendEmai
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +18,8 @@ from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import covering_addresses
 from mailseal.core.commands import SendEmail
 from mailseal.core.errors import BadRequest, MessageRejected, Unavailable
+from mailseal.core.mailfrom import MailFrom, envelope_sender
+from mailseal.core.names import is_address
 from mailseal.core.sending import (
     Covering,
     SendAs,
@@ -26,9 +28,11 @@ from mailseal.core.sending import (
     not_verified,
     send_as,
 )
+from mailseal.core.stored import SealBroken
 from mailseal.dkim.message import Message, MessageRefused
 from mailseal.dkim.sign import Signer, sign
 from mailseal.service.admit import permit
+from mailseal.service.alarms import raise_alarm
 from mailseal.service.composing import Claimed, Prepared, prepare, stamp_of
 from mailseal.service.configsets import check_sending_with
 from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, SealedKey, Tx, World
@@ -46,6 +50,10 @@ class Signature:
     key: SealedKey | None = None
     sdid: str = ""
     selector: str = ""
+    account_id: str = ""
+    region: str = ""
+    mail_from: MailFrom | None = None
+    """The MAIL FROM domain that is set for the identity, or for the domain of an address."""
 
 
 async def send_email(world: World, who: Principal, command: SendEmail, now: datetime) -> str:
@@ -55,9 +63,20 @@ async def send_email(world: World, who: Principal, command: SendEmail, now: date
     work = partial(prepare, command, stamp, one_signature=world.policy.strict_ses_duplicate_signatures)
     prepared = await asyncio.to_thread(work) if _is_large(command) else work()
     signature = await world.store.read(lambda tx: _judged(tx, who, prepared))
+    sender = _envelope_sender(prepared, signature, message_id)
     signed = await sign_message(world, signature, prepared.message, real)
-    await _hand_over(world, Envelope(str(prepared.mail_from), prepared.recipients), signed)
+    await _hand_over(world, Envelope(sender, prepared.recipients), signed)
     return message_id
+
+
+def _envelope_sender(prepared: Prepared, signature: Signature, message_id: str) -> str:
+    """The envelope's sender: where bounces were asked to go, else by the identity's MAIL FROM domain.
+
+    Raises MailFromDomainNotVerified.
+    """
+    own = envelope_sender(signature.mail_from, message_id)
+    is_default = str(prepared.mail_from) == str(prepared.author.box)
+    return own if own is not None and is_default else str(prepared.mail_from)
 
 
 def _is_large(command: SendEmail) -> bool:
@@ -68,7 +87,8 @@ def _is_large(command: SendEmail) -> bool:
 
 def _judged(tx: Tx, who: Principal, prepared: Prepared) -> Signature:
     """Who signs, after every address was found covered; raises MessageRejected, AccessDenied, NotFound."""
-    check_sending_with(tx, who, prepared.configuration_set)
+    if prepared.configuration_set:
+        check_sending_with(tx, who, prepared.configuration_set)
     found = {one: _send_as(tx, who, one) for one in prepared.sources}
     lacking = [str(one.box) for one, chosen in found.items() if chosen is None]
     if lacking:
@@ -79,7 +99,18 @@ def _judged(tx: Tx, who: Principal, prepared: Prepared) -> Signature:
     author = found[prepared.author]
     if author is None:
         raise not_verified([str(prepared.author.box)], who.region)
-    return _signature(tx, author)
+    if not prepared.configuration_set:
+        default = tx.attributes.load(who.account_id, who.region, author.name).configuration_set
+        check_sending_with(tx, who, default)
+    return replace(_signature(tx, who, author), mail_from=_mail_from(tx, who, author.name))
+
+
+def _mail_from(tx: Tx, who: Principal, name: str) -> MailFrom | None:
+    """The identity's own MAIL FROM domain; for an address without one that of its domain."""
+    own = tx.mail_from.load(who.account_id, who.region, name)
+    if own is not None or not is_address(name):
+        return own
+    return tx.mail_from.load(who.account_id, who.region, name.rpartition("@")[2])
 
 
 def _send_as(tx: Tx, who: Principal, claimed: Claimed) -> SendAs | None:
@@ -99,13 +130,15 @@ def _send_as(tx: Tx, who: Principal, claimed: Claimed) -> SendAs | None:
     return send_as(covering, named)
 
 
-def _signature(tx: Tx, chosen: SendAs) -> Signature:
+def _signature(tx: Tx, who: Principal, chosen: SendAs) -> Signature:
     if chosen.key is None:
         return Signature(chosen.name)
     key = tx.keys.load(chosen.key.key_id)
     if key is None:
         raise RuntimeError(f"key {chosen.key.key_id} of {chosen.key.sdid} is not stored")
-    return Signature(chosen.name, key, chosen.key.sdid, chosen.key.selector)
+    return Signature(
+        chosen.name, key, chosen.key.sdid, chosen.key.selector, account_id=who.account_id, region=who.region
+    )
 
 
 async def find_signature(world: World, who: Principal, sender: Mailbox) -> Signature | None:
@@ -113,13 +146,16 @@ async def find_signature(world: World, who: Principal, sender: Mailbox) -> Signa
 
     def unit(tx: Tx) -> Signature | None:
         chosen = _send_as(tx, who, Claimed(sender))
-        return None if chosen is None else _signature(tx, chosen)
+        return None if chosen is None else _signature(tx, who, chosen)
 
     return await world.store.read(unit)
 
 
 async def sign_message(world: World, signature: Signature, message: Message, at: datetime) -> bytes:
-    """The message as it goes out, its signature on top; large ones are signed off the event loop."""
+    """The message as it goes out, its signature on top; large ones are signed off the event loop.
+
+    Raises SealBroken, after an alarm, where the key does not open for this signature.
+    """
     key = signature.key
     if key is None:
         return bytes(message.raw)
@@ -131,13 +167,26 @@ async def sign_message(world: World, signature: Signature, message: Message, at:
     )
     stamp = int(at.timestamp())
     try:
+        _check_place(signature, key)
         if len(message.raw) > _LARGE:
             fields = await asyncio.to_thread(sign, message, [signer], stamp)
         else:
             fields = sign(message, [signer], stamp)
     except MessageRefused as refused:
         raise BadRequest(str(refused)) from None
+    except SealBroken as broken:
+        place = (signature.account_id, signature.region, signature.sdid)
+        await raise_alarm(world, *place, broken, world.clock.now())
+        raise
     return fields + bytes(message.raw)
+
+
+def _check_place(signature: Signature, key: SealedKey) -> None:
+    """Raises SealBroken where a row leads to another owner's key, which would open in its own place."""
+    own = (signature.account_id, signature.sdid, signature.selector)
+    place = key.place
+    if place is None or (place.account_id, place.domain, place.selector) != own:
+        raise SealBroken(f"key {key.ref.key_id} does not belong to {signature.selector} of {signature.sdid}")
 
 
 async def _hand_over(world: World, envelope: Envelope, message: bytes) -> None:

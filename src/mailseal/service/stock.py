@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from mailseal.core.keys import KeyPlace, KeyRef
+from mailseal.core.stored import SealBroken
+from mailseal.service.alarms import note
 from mailseal.service.world import SealedKey, Tx, World
 
 T = TypeVar("T")
@@ -25,12 +27,22 @@ class StockEmpty(Exception):
 
 
 def take_key(tx: Tx, world: World, bits: int, place: KeyPlace) -> KeyRef:
-    """A key from the stock, now bound to its place and stored there; raises StockEmpty."""
-    stocked = tx.keys.take_stock(bits)
-    if stocked is None:
-        raise StockEmpty(bits)
-    tx.keys.put(world.keyring.placed(stocked, place))
-    return stocked.ref
+    """A key from the stock, now bound to its place and stored there; raises StockEmpty.
+
+    One that does not open was tampered with: it is thrown away and told.
+    """
+    while True:
+        stocked = tx.keys.take_stock(bits)
+        if stocked is None:
+            raise StockEmpty(bits)
+        try:
+            placed = world.keyring.placed(stocked, place)
+        except SealBroken as broken:
+            world.alarm("the stock", str(broken))
+            note(tx, place.account_id, place.region, place.domain, broken, world.clock.now())
+            continue
+        tx.keys.put(placed)
+        return stocked.ref
 
 
 async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) -> T:

@@ -18,7 +18,6 @@ from mailseal.core.attributes import Attributes
 from mailseal.core.configsets import ConfigurationSet
 from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
 from mailseal.core.identity import Event, Identity, Parent
-from mailseal.core.keys import KeyPlace
 from mailseal.core.mailfrom import MailFrom, MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
@@ -34,7 +33,7 @@ from mailseal.core.stored import (
     StoredEvent,
 )
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
-from mailseal.dkim.keys import PrivateKey
+from mailseal.service.custody import KeyMaker, Keyring, Keys
 
 __all__ = [
     "AccessKeys",
@@ -149,21 +148,6 @@ class SlotRows(Protocol):
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueSlots]: ...
 
 
-class Keys(Protocol):
-    """Sealed private keys: the stock, and those that have a place."""
-
-    def add_stock(self, key: SealedKey) -> None: ...
-
-    def take_stock(self, bits: int) -> SealedKey | None:
-        """The oldest key of that length, removed from the stock; the caller puts it in its place."""
-
-    def stock_levels(self) -> Mapping[int, int]: ...
-
-    def put(self, key: SealedKey) -> None: ...
-
-    def load(self, key_id: str) -> SealedKey | None: ...
-
-
 class Zone(Protocol):
     """What our zones serve, and which owner names have to be published anew."""
 
@@ -223,7 +207,18 @@ class AccessKeys(Protocol):
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
         """The key without its secret but with its account's limits, and the sealed secret."""
 
+    def look_up(self, access_key_id: str) -> tuple[AccessKey, bytes, bool]:
+        """As `load`, and True; where there is no such key a decoy with an empty sealed secret, and False.
+
+        It takes the same time either way.
+        """
+
     def list(self, account_id: str) -> Sequence[AccessKey]: ...
+
+    def list_not_under(self, head: bytes, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Keys by their ids, with their sealed secrets, that do not begin with `head`."""
+
+    def reseal(self, access_key_id: str, before: bytes, sealed: bytes) -> None: ...
 
     def set_enabled(self, access_key_id: str, enabled: bool) -> bool: ...
 
@@ -236,6 +231,10 @@ class Installation(Protocol):
     def get(self, name: str) -> bytes | None: ...
 
     def put(self, name: str, value: bytes) -> None: ...
+
+    def values(self) -> Mapping[str, bytes]: ...
+
+    def delete(self, name: str) -> None: ...
 
 
 class Answers(Protocol):
@@ -362,28 +361,6 @@ class Store(Protocol):
     async def write(self, unit: Callable[[Tx], T]) -> T: ...
 
 
-class Keyring(Protocol):
-    """Private keys at rest and in use; nothing here gives one out."""
-
-    def seal(self, private: PrivateKey, key_id: str, now: datetime, place: KeyPlace | None) -> SealedKey: ...
-
-    def placed(self, key: SealedKey, place: KeyPlace) -> SealedKey:
-        """A stock key bound to its place: its data key is wrapped anew, in memory."""
-
-    def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
-        """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest (RFC 8017 §8.2)."""
-
-    def seal_secret(self, name: str, secret: bytes) -> bytes: ...
-
-    def open_secret(self, name: str, sealed: bytes) -> bytes: ...
-
-
-class KeyMaker(Protocol):
-    """Makes RSA key pairs in a niced child process."""
-
-    async def make(self, bits: int) -> PrivateKey: ...
-
-
 class Resolver(Protocol):
     """Asks the DNS; every outcome is a value."""
 
@@ -416,6 +393,10 @@ class Links:
     operator_account: str
 
 
+def _nobody_hears(name: str, text: str) -> None:
+    """An alarm where nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a use case may touch; made in `app.py`, passed to each."""
@@ -439,5 +420,13 @@ class World:
     """A number between -1 and 1."""
     wake_publisher: Callable[[], None]
     wake_worker: Callable[[], None]
+    region_zones: Mapping[str, str] = field(default_factory=dict)
+    """Hosted zones of regions that have one of their own."""
     lenient_private_key: bool = False
+    alarm: Callable[[str, str], None] = _nobody_hears
+    """Tells the operator what has to be looked into at once: about whom, and what."""
     suffixes: PublicSuffixes = NO_SUFFIXES
+
+    def zone_of(self, region: str) -> str:
+        """The hosted zone into which new identities of a region point."""
+        return self.region_zones.get(region, self.hosted_zone)

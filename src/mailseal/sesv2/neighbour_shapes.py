@@ -39,6 +39,22 @@ DELETE_POLICY = Structure((_POLICY_NAME,))
 TAG_RESOURCE = Structure((_RESOURCE_ARN, Member("Tags", ListOf(TAG), required=True)))
 UNTAG_RESOURCE = Structure((_RESOURCE_ARN, Member("TagKeys", ListOf(Text()), required=True)))
 LIST_TAGS = Structure((_RESOURCE_ARN,))
+_ARCHIVE = (
+    "arn:(aws|aws-[a-z-]+):ses:[a-z]{2,4}-[a-z-]+-[0-9]:[0-9]{1,20}:mailmanager-archive/a-[a-z0-9]{24,62}"
+)
+_VERDICT = Member("ConfidenceVerdictThreshold", Choice(("MEDIUM", "HIGH", "MANAGED")), required=True)
+_THRESHOLD = Structure(
+    (
+        Member("ConditionThresholdEnabled", _ON_OFF, required=True),
+        Member("OverallConfidenceThreshold", Structure((_VERDICT,))),
+    )
+)
+_SIGNING_SCHEME = Structure(
+    (
+        Member("DefaultScheme", Structure(())),
+        Member("SmimeScheme", Structure((Member("SignatureFormat", Choice(("DETACHED",))),))),
+    )
+)
 _OPTIONS = (
     Member(
         "TrackingOptions",
@@ -67,6 +83,7 @@ _OPTIONS = (
             (
                 Member("SuppressedReasons", ListOf(Choice(("BOUNCE", "COMPLAINT")))),
                 Member("SuppressionScope", Choice(("ACCOUNT", "TENANT"))),
+                Member("ValidationOptions", Structure((Member("ConditionThreshold", _THRESHOLD, True),))),
             )
         ),
     ),
@@ -79,7 +96,8 @@ _OPTIONS = (
             )
         ),
     ),
-    Member("ArchivingOptions", Structure((Member("ArchiveArn", Text(20, 1011)),))),
+    Member("ArchivingOptions", Structure((Member("ArchiveArn", Text(20, 1011, _ARCHIVE)),))),
+    Member("MessageSecurityOptions", Structure((Member("SigningScheme", _SIGNING_SCHEME),))),
 )
 CREATE_CONFIGURATION_SET = Structure(
     (Member("ConfigurationSetName", Text(), required=True), *_OPTIONS, Member("Tags", ListOf(TAG)))

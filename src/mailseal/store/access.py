@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from mailseal.core.access import EVERYTHING, AccessKey, Account, Permissions
 from mailseal.core.limits import Limits, Rate
@@ -53,6 +54,17 @@ SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.all
 FROM access_keys k JOIN accounts a ON a.account_id = k.account_id WHERE k.access_key_id = ?
 """
 
+# access_keys.look_up: one key as above; where there is none a decoy's row, so that both take the same way.
+_LOOK_UP = """
+SELECT COALESCE(k.access_key_id, 'decoy'), COALESCE(k.account_id, '000000000000'), COALESCE(k.is_enabled, 1),
+    COALESCE(k.is_sandbox, 0), COALESCE(k.label, ''), COALESCE(k.allowed_actions, '*'),
+    COALESCE(k.allowed_identities, '*'), COALESCE(k.created_at, 0), a.max_identities, a.requests_per_s,
+    a.burst, COALESCE(k.sealed_secret, x''), k.access_key_id IS NOT NULL
+FROM (SELECT 1) LEFT JOIN access_keys k ON k.access_key_id = ?
+LEFT JOIN accounts a ON a.account_id = k.account_id
+"""
+_DECODED_AT_MOST = 4096
+
 # access_keys.list: the keys of an account.
 _LIST = """
 SELECT k.access_key_id, k.account_id, k.is_enabled, k.is_sandbox, k.label, k.allowed_actions,
@@ -64,6 +76,15 @@ ORDER BY k.access_key_id
 # access_keys.any_sandbox: whether the sandbox's fixed key, which is no secret, is among them.
 _ANY_SANDBOX = "SELECT EXISTS (SELECT 1 FROM access_keys WHERE is_sandbox = 1)"
 
+# access_keys.list_not_under: the next secrets that do not begin as those of the present master key do.
+_LIST_NOT_UNDER = """
+SELECT access_key_id, sealed_secret FROM access_keys
+WHERE access_key_id > ? AND substr(sealed_secret, 1, 9) <> ? ORDER BY access_key_id LIMIT ?
+"""
+
+# access_keys.reseal: a secret sealed anew, if it is the same one still.
+_RESEAL = "UPDATE access_keys SET sealed_secret = ? WHERE access_key_id = ? AND sealed_secret = ?"
+
 # access_keys.set_enabled: a key may sign, or no longer.
 _SET_ENABLED = "UPDATE access_keys SET is_enabled = ? WHERE access_key_id = ? RETURNING access_key_id"
 
@@ -71,16 +92,12 @@ _SET_ENABLED = "UPDATE access_keys SET is_enabled = ? WHERE access_key_id = ? RE
 _DELETE = "DELETE FROM access_keys WHERE access_key_id = ? RETURNING access_key_id"
 
 
-_READ_AT_MOST = 4096
-
-
 class AccessKeys:
     """The tables accounts and access_keys."""
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
-        self._read: dict[str, tuple[Row, AccessKey]] = {}
-        """Rows of late and what they came to: the same row is the same value."""
+        self._decoded = lru_cache(_DECODED_AT_MOST)(_access_key)
 
     def add_account(self, account_id: str, now: datetime) -> None:
         """Makes an account; one that exists already stays as it is."""
@@ -116,13 +133,13 @@ class AccessKeys:
     def load(self, access_key_id: str) -> tuple[AccessKey, bytes] | None:
         """The key without its secret, and the sealed secret; None where there is no such key."""
         for row in self._execute(_LOAD, (access_key_id,)):
-            read = self._read.get(access_key_id)
-            if read is None or read[0] != row:
-                if len(self._read) >= _READ_AT_MOST:
-                    self._read.clear()
-                read = self._read[access_key_id] = (row, _access_key(row))
-            return read[1], row[-1]
+            return _access_key(row), row[-1]
         return None
+
+    def look_up(self, access_key_id: str) -> tuple[AccessKey, bytes, bool]:
+        """As `load`, and True; where there is no such key a decoy, and False, in the same time."""
+        *row, sealed_secret, exists = self._execute(_LOOK_UP, (access_key_id,))[0]
+        return self._decoded(tuple(row)), sealed_secret, bool(exists)
 
     def list(self, account_id: str) -> Sequence[AccessKey]:
         """The keys of an account in the order of their ids, without their secrets."""
@@ -131,6 +148,14 @@ class AccessKeys:
     def has_sandbox_key(self) -> bool:
         """Whether the sandbox's fixed key is stored here, under any account."""
         return bool(self._execute(_ANY_SANDBOX)[0][0])
+
+    def list_not_under(self, head: bytes, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """The next keys, with their sealed secrets, whose secrets do not begin with `head`."""
+        return [(key_id, sealed) for key_id, sealed in self._execute(_LIST_NOT_UNDER, (after, head, limit))]
+
+    def reseal(self, access_key_id: str, before: bytes, sealed: bytes) -> None:
+        """Stores a secret that was sealed anew, unless another one has taken its place."""
+        self._execute(_RESEAL, (sealed, access_key_id, before))
 
     def set_enabled(self, access_key_id: str, enabled: bool) -> bool:
         """Whether there is such a key; it is enabled or disabled from now on."""

@@ -5,11 +5,12 @@ Rule: a key without a place lies in the stock and nowhere else; nothing here ope
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.core.stored import SealedKey
-from mailseal.store.engine import Execute, from_ms, to_ms
+from mailseal.store.engine import Execute, Row, from_ms, to_ms
 
 # key_stock.add: one more fresh key waits.
 _ADD_STOCK = """
@@ -39,14 +40,64 @@ SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region,
 FROM private_keys WHERE key_id = ?
 """
 
+# private_keys.list_under: the next keys, placed or in stock, whose data key an older master key wraps.
+_LIST_UNDER = """
+SELECT * FROM (
+    SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector
+    FROM private_keys WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
+)
+UNION ALL
+SELECT * FROM (
+    SELECT key_id, bits, spki, envelope, master_key_id, made_at, NULL, NULL, NULL, NULL
+    FROM key_stock WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
+)
+ORDER BY key_id LIMIT ?
+"""
+
+# private_keys.count_under: how many those are.
+_COUNT_UNDER = """
+SELECT (SELECT count(*) FROM private_keys WHERE master_key_id = ?)
+    + (SELECT count(*) FROM key_stock WHERE master_key_id = ?)
+"""
+
+# private_keys.rewrap: another master key wraps the data key of a placed key, if it is the same row still.
+_REWRAP = """
+UPDATE private_keys SET envelope = ?, master_key_id = ? WHERE key_id = ? AND master_key_id <> ?
+RETURNING key_id
+"""
+
+# key_stock.rewrap: likewise for a key in stock.
+_REWRAP_STOCK = """
+UPDATE key_stock SET envelope = ?, master_key_id = ? WHERE key_id = ? AND master_key_id <> ?
+RETURNING key_id
+"""
+
+# key_stock.load: one key in stock.
+_LOAD_STOCK = "SELECT key_id, bits, spki, envelope, master_key_id, made_at FROM key_stock WHERE key_id = ?"
+
+# blocked_keys.add: a public key that nobody may bring from now on.
+_BLOCK = "INSERT INTO blocked_keys (spki_sha256, reason) VALUES (?, ?) ON CONFLICT (spki_sha256) DO NOTHING"
+
+# blocked_keys.has: whether a public key is one of those.
+_IS_BLOCKED = "SELECT 1 FROM blocked_keys WHERE spki_sha256 = ?"
+
+# private_keys.holders: the accounts that have this public key in a place.
+_HOLDERS = """
+SELECT DISTINCT account_id FROM private_keys WHERE substr(spki, 40, 16) = substr(?, 40, 16) AND spki = ?
+"""
+
 # private_keys.any: whether there is anything that only the master key opens.
 _ANY = "SELECT EXISTS (SELECT 1 FROM private_keys) OR EXISTS (SELECT 1 FROM key_stock)"
 
-# private_keys.erase: the keys of a domain that nothing refers to any more.
+# private_keys.erase: the keys of a domain that nothing refers to any more; which of them we had made.
 _ERASE = """
 DELETE FROM private_keys WHERE account_id = ? AND region = ? AND domain = ?
 AND NOT EXISTS (SELECT 1 FROM slots WHERE slots.key_id = private_keys.key_id)
 AND NOT EXISTS (SELECT 1 FROM settings WHERE settings.key_id = private_keys.key_id)
+RETURNING spki, EXISTS (
+    SELECT 1 FROM slots WHERE slots.token = private_keys.selector AND slots.domain = private_keys.domain
+    AND slots.region = private_keys.region AND slots.account_id = private_keys.account_id
+)
 """
 
 
@@ -91,15 +142,56 @@ class Keys:
 
     def load(self, key_id: str) -> SealedKey | None:
         """The sealed key that lies in a place, or None where it was erased or never put."""
-        for found, bits, spki, envelope, master_key_id, made_at, *place in self._execute(_LOAD, (key_id,)):
-            ref = KeyRef(found, bits, spki)
-            return SealedKey(ref, envelope, master_key_id, from_ms(made_at), KeyPlace(*place))
-        return None
+        rows = self._execute(_LOAD, (key_id,))
+        return _sealed(rows[0]) if rows else None
+
+    def list_under(self, master_key_id: str, after: str, limit: int) -> Sequence[SealedKey]:
+        """The next keys, placed or in stock, that this master key seals, in the order of their ids."""
+        one = (master_key_id, after, limit)
+        return [_sealed(row) for row in self._execute(_LIST_UNDER, (*one, *one, limit))]
+
+    def count_under(self, master_key_id: str) -> int:
+        """How many keys this master key seals."""
+        return int(self._execute(_COUNT_UNDER, (master_key_id, master_key_id))[0][0])
+
+    def rewrap(self, key: SealedKey) -> bool:
+        """Whether the key was there under another master key; its envelope is this one from now on."""
+        statement = _REWRAP_STOCK if key.place is None else _REWRAP
+        values = (key.envelope, key.master_key_id, key.ref.key_id, key.master_key_id)
+        return bool(self._execute(statement, values))
+
+    def load_stock(self, key_id: str) -> SealedKey | None:
+        """A key that lies in the stock, left there; None where it was taken."""
+        rows = self._execute(_LOAD_STOCK, (key_id,))
+        return _sealed((*rows[0], None, None, None, None)) if rows else None
+
+    def block(self, spki_sha256: bytes, reason: str) -> None:
+        """Lets nobody bring this public key from now on; a reason that is there already stays."""
+        self._execute(_BLOCK, (spki_sha256, reason))
+
+    def is_blocked(self, spki_sha256: bytes) -> bool:
+        """Whether nobody may bring this public key."""
+        return bool(self._execute(_IS_BLOCKED, (spki_sha256,)))
+
+    def holders(self, spki: bytes) -> Sequence[str]:
+        """The accounts that have this very public key in a place."""
+        return [account_id for (account_id,) in self._execute(_HOLDERS, (spki, spki))]
 
     def has_any(self) -> bool:
         """Whether a key lies anywhere, so that a new master key would be a lost one."""
         return bool(self._execute(_ANY)[0][0])
 
     def erase_unreferenced(self, account_id: str, region: str, domain: str) -> None:
-        """Erases the keys of a domain that neither a setting nor a slot refers to any more."""
-        self._execute(_ERASE, (account_id, region, domain))
+        """Erases the keys of a domain that neither a setting nor a slot refers to any more.
+
+        Of those that we had made the public half is kept: nobody can have come by such a key honestly.
+        """
+        for spki, is_ours in self._execute(_ERASE, (account_id, region, domain)):
+            if is_ours:
+                self.block(hashlib.sha256(spki).digest(), "retired")
+
+
+def _sealed(row: Row) -> SealedKey:
+    key_id, bits, spki, envelope, master_key_id, made_at, *place = row
+    where = None if place[0] is None else KeyPlace(*place)
+    return SealedKey(KeyRef(key_id, bits, spki), envelope, master_key_id, from_ms(made_at), where)

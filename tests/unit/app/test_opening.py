@@ -115,11 +115,12 @@ def test_a_start_with_the_old_provider_is_told_and_one_with_the_new_ends_the_cha
     async def rotated() -> str:
         async with AsyncExitStack() as parts:
             inside = await open_inside(config_of(tmp_path, old), Edges(), parts)
-            succession = inside.world.keyring.successor(new)  # type: ignore[attr-defined]
-            values = {**succession.values, **_moved(inside, succession)}
+            succession = inside.world.keyring.successor(new)
+            succession.take_over()
+            values = {**succession.values, **_moved(inside)}
             await inside.store.write(lambda tx: [tx.installation.put(n, v) for n, v in values.items()])
             await inside.store.write(lambda tx: tx.installation.delete(PREDECESSOR))
-            return str(succession.master.key_id)
+            return inside.world.keyring.master_key_id
 
     key_id = asyncio.run(rotated())
     lines: list[Line] = []
@@ -133,8 +134,6 @@ def test_a_start_with_the_old_provider_is_told_and_one_with_the_new_ends_the_cha
         asyncio.run(opened(config_of(tmp_path, old)))
 
 
-def _moved(inside: Inside, succession: object) -> dict[str, bytes]:
+def _moved(inside: Inside) -> dict[str, bytes]:
     """The installation's secrets, sealed anew."""
-    stored = peek_installation(inside.store.path)
-    inside.world.keyring.adopt(succession)  # type: ignore[attr-defined]
-    return dict(inside.world.keyring.current_values(stored))  # type: ignore[attr-defined]
+    return dict(inside.world.keyring.current_values(peek_installation(inside.store.path)))

@@ -16,6 +16,7 @@ from mailseal.app.parts import (
     make_next_hop,
     make_resolver,
     policy_of,
+    region_zones_of,
 )
 from mailseal.config import (
     ApiConfig,
@@ -101,3 +102,14 @@ def test_a_public_url_that_is_none_stops_the_start(wrong: str) -> None:
 def test_a_sender_that_is_no_address_stops_the_start(wrong: str) -> None:
     with pytest.raises(SetupError, match="verification_from"):
         links_of(replace(with_dns(), sending=SendingConfig(verification_from=wrong)), "", "000000000001")
+
+
+def test_a_region_may_have_a_hosted_zone_of_its_own() -> None:
+    config = with_dns(region_zones=("us-east-1 DKIM-us.example.net",))
+    assert region_zones_of(config) == {"us-east-1": "dkim-us.example.net"}
+
+
+@pytest.mark.parametrize("line", ["eu-west-1 dkim-eu.example.net", "us-east-1", "us-east-1 net"])
+def test_a_zone_for_a_region_that_is_not_served_or_no_zone_is_told(line: str) -> None:
+    with pytest.raises(SetupError, match="region_zones"):
+        region_zones_of(with_dns(region_zones=(line,)))

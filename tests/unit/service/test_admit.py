@@ -14,7 +14,7 @@ import pytest
 from mailseal.core.access import AccessKey, Account, Permissions, Principal
 from mailseal.core.errors import AccessDenied, LimitExceeded, SignatureDoesNotMatch, TooManyRequests
 from mailseal.core.limits import Limits, Rate
-from mailseal.service.admit import Gate, OpenedSecrets, Rates, permit
+from mailseal.service.admit import Gate, OpenedKeys, Rates, permit
 from tests.unit.service.scenes import ELSEWHERE, MAIL, WHO, scene, status
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
@@ -27,19 +27,28 @@ class Remembered:
 
     keys: dict[str, AccessKey] = field(default_factory=lambda: {KEY.access_key_id: KEY})
     opened: int = 0
+    stored: dict[str, AccessKey] = field(default_factory=dict)
 
     @property
     def store(self) -> Any:
         async def read(unit: Any) -> Any:
-            return unit(SimpleNamespace(access_keys=SimpleNamespace(load=self._load)))
+            return unit(SimpleNamespace(access_keys=SimpleNamespace(look_up=self._look_up)))
 
         return SimpleNamespace(read=read)
 
-    def _load(self, name: str) -> tuple[AccessKey, bytes] | None:
+    def _look_up(self, name: str) -> tuple[AccessKey, bytes, bool]:
         found = self.keys.get(name)
         if found is None:
-            return None
-        return replace(found, secret=""), f"sealed access-key/{name} {found.secret}".encode()
+            return self._same(AccessKey("decoy", "000000000000")), b"", False
+        sealed = f"sealed access-key/{name} {found.secret}".encode()
+        return self._same(replace(found, secret="")), sealed, True
+
+    def _same(self, key: AccessKey) -> AccessKey:
+        """As long as a row says the same, it is decoded to the same object."""
+        known = self.stored.get(key.access_key_id)
+        if known != key:
+            self.stored[key.access_key_id] = known = key
+        return known
 
     @property
     def keyring(self) -> Any:
@@ -87,14 +96,25 @@ def test_a_key_that_was_made_just_now_is_known_although_it_was_asked_for_before(
 
 
 def test_secrets_in_the_clear_are_bounded_and_unknown_keys_take_no_memory() -> None:
-    secrets, world = OpenedSecrets(capacity=10), Remembered()
+    keys, world = OpenedKeys(capacity=10), Remembered()
     for number in range(50):
-        secrets.opened(world.keyring, f"AKIA{number}", f"sealed access-key/AKIA{number} s".encode())
-    assert len(secrets._kept) == 10
-    gate = Gate()
+        keys.opened(
+            world.keyring, AccessKey(f"AKIA{number}", "1"), f"sealed access-key/AKIA{number} s".encode()
+        )
+    assert len(keys._kept) == 10
+    gate, stranger = Gate(), Remembered()
     for number in range(50):
-        find(gate, Remembered(), f"AKIA{number}")
-    assert len(gate._secrets._kept) == 0
+        assert find(gate, stranger, f"AKIA{number}") is None
+    assert list(gate._keys._kept) == ["decoy"]
+    assert stranger.opened == 0
+
+
+def test_a_key_that_is_named_as_the_decoy_is_a_key_as_any_other() -> None:
+    gate, world = Gate(), Remembered()
+    assert find(gate, world, "nobody") is None
+    world.keys["decoy"] = replace(KEY, access_key_id="decoy")
+    assert find(gate, world, "decoy") == world.keys["decoy"]
+    assert find(gate, world, "nobody") is None
 
 
 def test_whoever_proves_the_secret_is_the_principal_with_the_keys_permissions() -> None:

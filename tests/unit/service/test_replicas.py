@@ -170,3 +170,12 @@ def test_a_length_for_a_replica_is_refused(tmp_path: Path) -> None:
             await here.create(who=ELSEWHERE, origin=PARENT, next_key_bits=1024)
 
     play(tmp_path, story)
+
+
+def test_a_region_may_have_a_hosted_zone_of_its_own(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        here_zone = dkim_attributes(await here.create()).hosted_zone
+        there_zone = dkim_attributes(await here.create(who=ELSEWHERE)).hosted_zone
+        assert (here_zone, there_zone) == (here.world.hosted_zone, "dkim-eu.example.net")
+
+    play(tmp_path, story, region_zones={"eu-west-1": "dkim-eu.example.net"})

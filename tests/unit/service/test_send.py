@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailseal.core.commands import Attachment, Recipients, SendEmail, SimpleMessage, TextContent
-from mailseal.core.errors import AccessDenied, BadRequest, MessageRejected, NotFound
+from mailseal.core.commands import (
+    Attachment,
+    CreateIdentity,
+    Recipients,
+    SendEmail,
+    SimpleMessage,
+    TextContent,
+)
+from mailseal.core.envelope import HandedOver
+from mailseal.core.errors import AccessDenied, BadRequest, MessageRejected, NotFound, Unavailable
 from mailseal.core.policy import Policy
 from mailseal.dkim.message import parse_message
 from mailseal.service import send
+from mailseal.service.addresses import create_address
 from tests.unit.service.scenes import DOMAIN, MAIL, WHO, Scene
 from tests.unit.service.test_addresses import ME, prove
 from tests.unit.service.test_spine import check_signature, play, selector_of
@@ -324,5 +335,42 @@ def test_an_addresss_mail_is_signed_by_its_domains_key(tmp_path: Path) -> None:
         message = await sent(here, simple=TEXT, from_address=ME, destination=TO)
         assert selector_of(message) == (await here.get()).slots[0].token
         check_signature(here, message)
+
+    play(tmp_path, story)
+
+
+class Silent:
+    """A next hop that never answers; the event loop's clock runs ahead by so much while it is asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.was_asked = False
+
+    async def hand_over(self, envelope: object, message: bytes) -> HandedOver:
+        self.was_asked = True
+        loop: Any = asyncio.get_running_loop()
+        time = loop.time
+        loop.time = lambda: time() + self._seconds
+        await asyncio.wait_for(asyncio.Event().wait(), 3600)
+        raise AssertionError("nobody waits for an hour")
+
+
+def test_a_next_hop_that_says_nothing_for_fifty_seconds_is_told_as_unavailable(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await ready(here)
+        silent = Silent(50.5)
+        world = replace(here.world, next_hop=silent)
+        with pytest.raises(Unavailable, match="Send it again"):
+            await send.send_email(world, WHO, SendEmail(raw=MAIL), here.clock.now())
+        assert silent.was_asked
+
+    play(tmp_path, story)
+
+
+def test_creating_an_address_waits_for_the_next_hop_ten_seconds_only(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        world = replace(here.world, next_hop=Silent(10.5))
+        made = await create_address(world, WHO, CreateIdentity(ME), here.clock.now())
+        assert (made.address.status.value, made.address.mails_tried) == ("PENDING", 1)
 
     play(tmp_path, story)

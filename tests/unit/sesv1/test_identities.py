@@ -192,7 +192,8 @@ def test_a_mail_from_domain_is_set_told_and_taken_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["example.com.", "localhost", "192.0.2.1", "a@example.com", "ex ample.com", "bücher.example"]
+    "name",
+    ["example.com.", "localhost", "192.0.2.1", "a@example.com", "ex ample.com", "bücher.example", "a.local"],
 )
 def test_what_is_no_domain_is_refused_in_the_words_of_version_1(tmp_path: Path, name: str) -> None:
     async def story(here: Rig) -> None:

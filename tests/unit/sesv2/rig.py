@@ -72,7 +72,10 @@ class World:
             KEY_ID: AccessKey(KEY_ID, "1" * 12),
             DISABLED_ID: AccessKey(DISABLED_ID, "1" * 12, enabled=False),
         }
-        keys = SimpleNamespace(load=lambda name: (known[name], SECRET.encode()) if name in known else None)
+        decoy = (AccessKey("decoy", "0" * 12), b"", False)
+        keys = SimpleNamespace(
+            look_up=lambda name: (known[name], SECRET.encode(), True) if name in known else decoy
+        )
 
         kept: dict[Any, bytes] = {}
 

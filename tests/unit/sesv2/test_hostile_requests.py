@@ -52,9 +52,23 @@ BODIES: dict[str, tuple[str, str, Any]] = {
                     "Subject": {"Data": "s", "Charset": "UTF-8"},
                     "Body": {"Text": {"Data": "t"}, "Html": {"Data": "<p>"}},
                     "Headers": [{"Name": "X-A", "Value": "b"}],
+                    "Attachments": [
+                        {
+                            "RawContent": "QUJD",
+                            "FileName": "a.png",
+                            "ContentDisposition": "INLINE",
+                            "ContentDescription": "d",
+                            "ContentId": "i",
+                            "ContentTransferEncoding": "BASE64",
+                            "ContentType": "image/png",
+                        }
+                    ],
                 }
             },
             "ReplyToAddresses": ["c@example.com"],
+            "FeedbackForwardingEmailAddress": "d@example.com",
+            "FromEmailAddressIdentityArn": "arn:aws:ses:us-east-1:000000000001:identity/example.com",
+            "ConfigurationSetName": "c",
         },
     ),
 }

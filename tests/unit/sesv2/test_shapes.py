@@ -9,7 +9,7 @@ from botocore.loaders import Loader
 
 from mailseal.core.commands import Attachment, DkimAttributesInput, ListIdentities, PutDkimSigning, Tag
 from mailseal.core.errors import BadRequest
-from mailseal.sesv2 import members, shapes
+from mailseal.sesv2 import members, neighbour_shapes, shapes
 from mailseal.sesv2.errors import SerializationFailed
 
 MODEL = Loader().load_service_model("sesv2", "service-2")
@@ -348,16 +348,28 @@ def test_raw_data_that_is_not_base64_is_a_serialization_failure(data: str) -> No
 DIFFERENT = {
     "ListEmailIdentities.PageSize": "the model's text has the range that its constraints lack",
     "SendEmail.Content.Template": "refused whole",
+    "CreateConfigurationSet.DeliveryOptions.MaxDeliverySeconds": "a long in the model, within an integer's range",
     "SendEmail.ListManagementOptions": "refused whole",
 }
 # Members that are taken and have no effect here; docs/divergences.md.
-WITHOUT_EFFECT = {"EmailTags", "EndpointId", "TenantName", "ConfigurationOverrides"}
+WITHOUT_EFFECT = {"EmailTags", "EndpointId", "TenantName", "ConfigurationOverrides", "LastFreshStart"}
 INPUTS = {
     "CreateEmailIdentity": shapes.CREATE_EMAIL_IDENTITY,
     "ListEmailIdentities": shapes.LIST_EMAIL_IDENTITIES,
     "PutEmailIdentityDkimAttributes": shapes.PUT_DKIM_ATTRIBUTES,
     "PutEmailIdentityDkimSigningAttributes": shapes.PUT_DKIM_SIGNING_ATTRIBUTES,
     "SendEmail": shapes.SEND_EMAIL,
+    "PutEmailIdentityFeedbackAttributes": neighbour_shapes.PUT_FEEDBACK,
+    "PutEmailIdentityMailFromAttributes": neighbour_shapes.PUT_MAIL_FROM,
+    "PutEmailIdentityConfigurationSetAttributes": neighbour_shapes.PUT_CONFIGURATION_SET,
+    "CreateEmailIdentityPolicy": neighbour_shapes.PUT_POLICY,
+    "UpdateEmailIdentityPolicy": neighbour_shapes.PUT_POLICY,
+    "DeleteEmailIdentityPolicy": neighbour_shapes.DELETE_POLICY,
+    "TagResource": neighbour_shapes.TAG_RESOURCE,
+    "UntagResource": neighbour_shapes.UNTAG_RESOURCE,
+    "ListTagsForResource": neighbour_shapes.LIST_TAGS,
+    "CreateConfigurationSet": neighbour_shapes.CREATE_CONFIGURATION_SET,
+    "ListConfigurationSets": neighbour_shapes.LIST_CONFIGURATION_SETS,
 }
 
 
