@@ -49,6 +49,11 @@ def right_of(members: Members) -> tuple[int, int]:
     return sum(record["finding"] == "MATCH" for record in records), len(records)
 
 
+def shown_records(members: Members) -> list[Members]:
+    """The records that were looked at: those that prove the identity, then those of its MAIL FROM domain."""
+    return [*members["records"], *members.get("mail_from_records", ())]
+
+
 def all_well(members: Members) -> bool:
     """Whether the identity is proven and its records are right."""
     right, count = right_of(members)
@@ -75,14 +80,15 @@ def checked(members: Members, where: str, *, terminal: bool) -> Screen:
         return Screen([first_line(members, ["not looked at yet"], where)], f"mailseal identity check {name}")
     standing = [f"{right} of {count} records right", f"checked {when(members['checked_at'])}"]
     first = first_line(members, standing, where)
-    if all_well(members):
+    records = shown_records(members)
+    if all_well(members) and all(record["finding"] == "MATCH" for record in records):
         return Screen([first], f"nothing; mail from {name} is signed from now on.")
-    rows = _rows(members["records"])
+    rows = _rows(records)
     if not terminal:
         return Screen([first, *tabbed(rows[1:])])
     lines = [first, text(), *columns(rows, right=(1, 2)), text()]
     for finding in _SENTENCES:
-        lines += _told(finding, members["records"])
+        lines += _told(finding, records)
     return Screen([*lines, *_end(members)], _following(members))
 
 
@@ -92,6 +98,7 @@ def _rows(records: Sequence[Members]) -> list[list[Text]]:
         sign, colour = _SIGNS.get(record["finding"], ("✗", RED))
         label = record["name"].partition(".")[0]
         short = f"{label[:_SHORT]}…" if len(label) > _SHORT else label
+        short += " MX" if record["type"] == "MX" else ""
         kind = _kind(record)
         diagnosis = str(record.get("diagnosis") or _WORDS.get(kind, kind))
         rows.append(
@@ -144,6 +151,8 @@ def seen_values(record: Members) -> list[str]:
             values.append(f"CNAME  {printable(one['chain'][-1], at_most=1000)}")
         elif record["type"] == "TXT":
             values += [f"TXT  {printable(value, at_most=1000)}" for value in one["texts"]]
+        elif record["type"] == "MX":
+            values += [f"MX  {printable(value, at_most=1000)}" for value in one["names"]]
     return list(dict.fromkeys(values))
 
 
@@ -162,7 +171,7 @@ def _following(members: Members) -> str:
         return f"put the records right, then mailseal identity retry {name}"
     if could_not_ask(members):
         return f"mailseal identity evidence {name}"
-    if all(_kind(record) in ("MATCH", "PARTLY") for record in members["records"]):
+    if all(_kind(record) in ("MATCH", "PARTLY") for record in shown_records(members)):
         return f"mailseal identity check {name} --wait"
     return f"put the records right, then mailseal identity check {name} --wait"
 
@@ -173,7 +182,7 @@ def evidence(members: Members, where: str) -> Screen:
     if not members["records"]:
         return Screen([first_line(members, ["not looked at yet"], where)], f"mailseal identity check {name}")
     lines = [first_line(members, [f"checked {when(members['checked_at'])}"], where)]
-    for number, record in enumerate(members["records"], 1):
+    for number, record in enumerate(shown_records(members), 1):
         lines += [text(), text(f"{number}  {printable(record['name'])}  {record['finding']}")]
         lines += [text(f"   expected  {record['type']}  {printable(record['value'], at_most=1000)}")]
         for one in record["seen"]:
@@ -189,6 +198,7 @@ def _answer(one: Members) -> list[Text]:
     shown = "  ".join(part for part in head if part)
     lines = [text((f"   {one['stage'].lower()}  {printable(one['by'])}", GREY)), text(f"     {shown}")]
     lines += [text(f"     CNAME  {printable(target)}") for target in one["chain"]]
+    lines += [text(f"     MX  {printable(target)}") for target in one.get("names", ())]
     return lines + [text(f"     TXT  {printable(value, at_most=1000)}") for value in one["texts"]]
 
 

@@ -52,6 +52,7 @@ def _seen(one: Observation) -> dict[str, Any]:
         "outcome": one.outcome,
         "rcode": one.rcode,
         "chain": [printable(name) for name in one.chain],
+        "names": [printable(name) for name in one.names[:8]],
         "texts": [printable(text.decode("latin-1"), at_most=600) for text in one.texts[:4]],
         "ttl": one.ttl,
         "negative_ttl": one.negative_ttl,

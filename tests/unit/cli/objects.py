@@ -154,6 +154,18 @@ def checked(*findings: str, **other: Any) -> dict[str, Any]:
     }
 
 
+def mail_from_records() -> list[dict[str, Any]]:
+    """What was seen of a MAIL FROM domain whose MX leads elsewhere and whose SPF record is right."""
+    votes = {"asked": 1, "matching": 0}
+    values = {"outcome": "ANSWER", "rcode": "NOERROR", "ttl": 300, "negative_ttl": None}
+    answer = seen(**values, type="MX", names=["mx.example.org"])
+    mx = {"type": "MX", "value": "10 feedback.mx.example.net", "finding": "MISMATCH", "seen": [answer]}
+    spf = {"type": "TXT", "value": "v=spf1 include:spf.mx.example.net ~all", "finding": "MATCH", "seen": []}
+    both = {"name": "bounce.example.com", "authorities": votes, "resolvers": votes}
+    right = {"authorities": votes | {"matching": 1}, "resolvers": votes | {"matching": 1}}
+    return [both | mx, both | spf | right]
+
+
 def address(**other: Any) -> dict[str, Any]:
     """An address whose link was mailed and not used yet."""
     return {

@@ -94,6 +94,17 @@ SCREENS: dict[str, Callable[[], Screen]] = {
         "",
         terminal=True,
     ),
+    "identity-check-mail-from": lambda: check_screens.checked(
+        objects.checked("MATCH", "MATCH", "MATCH", dkim_status="SUCCESS", search_ends_at=None)
+        | {"mail_from_records": objects.mail_from_records()},
+        "",
+        terminal=True,
+    ),
+    "identity-show-mail-from": lambda: screens.shown(
+        objects.identity(mail_from={"domain": "bounce.example.com", "status": "PENDING"}, events=[]),
+        "",
+        all_events=False,
+    ),
     "identity-rotate": lambda: rotation.rotating(objects.rotating(), ""),
     "identity-rotate-done": lambda: rotation.rotating(objects.rotated(), ""),
     "identity-rotate-waits": lambda: rotation.rotating(objects.identity(new_key_wanted=True), ""),

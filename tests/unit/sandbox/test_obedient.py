@@ -10,11 +10,13 @@ from pathlib import Path
 
 from mailseal.core.access import AccessKey, Principal
 from mailseal.core.commands import CreateIdentity, DkimAttributesInput, PutDkimSigning
+from mailseal.core.mailfrom import PutMailFrom
 from mailseal.sandbox.accounts import close_account, fresh_key, open_account
 from mailseal.sandbox.customers import Customers
 from mailseal.sandbox.obedient import ObedientCustomer
 from mailseal.sandbox.zones import CustomerZones
 from mailseal.service.configure import create_identity, put_dkim_signing
+from mailseal.service.mailfrom import put_mail_from
 from mailseal.service.world import World
 from tests.fakes import START, fake_world, opened_store, pooled_key
 
@@ -86,6 +88,27 @@ def test_an_own_key_of_an_identity_that_signs_is_published_when_it_is_named(tmp_
         scene.customer.ask((scene.who.account_id, REGION, "example.com"))
         await scene.customer.look()
         assert sorted(scene.published()) == ["CNAME", "CNAME", "CNAME", "TXT"]
+
+    play(tmp_path, story)
+
+
+def test_a_mail_from_domains_records_are_published_once_and_beside_them_nothing_comes_back(
+    tmp_path: Path,
+) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.create("example.com")
+        await scene.customer.look()
+        scene.customers.forget("example.com")
+        for domain in ("bounce.example.com", "bounce.example.com", "mail.example.com"):
+            await put_mail_from(scene.world, scene.who, PutMailFrom("example.com", domain), START)
+            scene.customer.ask((scene.who.account_id, REGION, "example.com"))
+            await scene.customer.look()
+        assert sorted(scene.published()) == ["MX", "MX", "TXT", "TXT"]
+        scene.customers.forget("example.com")
+        scene.customer.ask((scene.who.account_id, REGION, "example.com"))
+        await scene.customer.look()
+        assert scene.published() == []
+        assert scene.said[1:] == ["example.com: 1 MX, 1 TXT published"] * 2
 
     play(tmp_path, story)
 
