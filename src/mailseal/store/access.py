@@ -12,6 +12,7 @@ from functools import lru_cache
 from mailseal.core.access import EVERYTHING, AccessKey, Account, Permissions
 from mailseal.core.limits import Limits, Rate
 from mailseal.store.engine import Execute, Row, from_ms, to_ms
+from mailseal.store.held import Held
 
 # accounts.add: an account; one that exists stays as it is.
 _ADD_ACCOUNT = """
@@ -95,8 +96,9 @@ _DELETE = "DELETE FROM access_keys WHERE access_key_id = ? RETURNING access_key_
 class AccessKeys:
     """The tables accounts and access_keys."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, held: Held | None = None) -> None:
         self._execute = execute
+        self._held = held
         self._decoded = lru_cache(_DECODED_AT_MOST)(_access_key)
 
     def add_account(self, account_id: str, now: datetime) -> None:
@@ -121,8 +123,15 @@ class AccessKeys:
         return bool(self._execute(_SET_ACCOUNT, values))
 
     def identities_held(self, account_id: str, region: str, at_most: int) -> int:
-        """How many identities the account has in the region; `at_most` where it has that many or more."""
-        return int(self._execute(_HELD, (account_id, region, account_id, region, at_most))[0][0])
+        """How many identities the account has in the region; `at_most` where it has that many or more.
+
+        Below `at_most` it may be some more than there are, where some have gone since they were counted.
+        """
+
+        def count() -> int:
+            return int(self._execute(_HELD, (account_id, region, account_id, region, at_most))[0][0])
+
+        return count() if self._held is None else self._held.bound(account_id, region, at_most, count)
 
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None:
         """Stores a key of an account that exists; of its secret only the sealed form."""
