@@ -152,6 +152,9 @@ class SlotRows:
         return [DueSlots(account, region, domain, lease_until) for account, region, domain in rows]
 
 
+_STATES = {str(state): state for state in SlotState}
+
+
 def _slot(row: Row, earlier: tuple[EarlierAnswer, ...]) -> KeySlot:
     number, token, zone, state, key_id, bits, spki, placed_at, seen_at, has_signed, *rest = row
     blank_at, retired_at, withdraw_at, is_withdrawn, is_served, text, ttl = rest
@@ -159,7 +162,7 @@ def _slot(row: Row, earlier: tuple[EarlierAnswer, ...]) -> KeySlot:
         number=number,
         token=token,
         zone=zone,
-        state=SlotState(state),
+        state=_STATES[state],
         key=None if key_id is None else KeyRef(key_id, bits, spki),
         placed_at=from_ms_or_null(placed_at),
         seen_at=from_ms_or_null(seen_at),
