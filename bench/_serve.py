@@ -1,7 +1,8 @@
 """A server for a bench, in a process of its own: Mailseal with seeded identities, or uvicorn that says hello.
 
 Rule: prints one line of JSON when it answers, serves until its standard input ends. Seeded identities share a
-few key pairs. The worker is stopped, so that what is measured is the API and not the checking of DNS.
+few key pairs. The worker is stopped, so that what is measured is the API and not the checking of DNS. Further
+rows are copies of a seeded identity's row: enough for a list, and nothing else is asked of them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import apsw
 import uvloop
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -26,6 +29,7 @@ from mailseal.core.commands import CreateIdentity
 from mailseal.dkim.keys import PrivateKey
 from mailseal.sealing.masterkey import write_master_key
 from mailseal.service.configure import create_identity
+from mailseal.service.stock import add_to_stock
 from mailseal.service.world import World
 
 KEY = AccessKey("AKIABENCHBENCHBENCH0", "000000000001", "bench-secret-0000000000000000000000000000")
@@ -50,9 +54,25 @@ async def serve_hello(size: int) -> None:
     await listener.close()
 
 
-async def serve_mailseal(folder: Path, identities: int, downgrades: int) -> None:
-    """Mailseal on SQLite with identities of 2048 bits, and keys of 1024 bits waiting for their downgrade."""
-    master, data = folder / "master.key", folder / "data"
+@dataclass(frozen=True)
+class Options:
+    """What a Mailseal holds when it begins to answer."""
+
+    folder: str
+    identities: int = 1
+    """Of 2048 bits."""
+    stock_2048: int = 0
+    stock_1024: int = 0
+    rows: int = 0
+    """How many identities a list finds; beyond `identities` they are copies of a row."""
+    refills: int = 0
+    """1: keys of 2048 bits are made for the stock all the time, as when it is being refilled."""
+
+
+async def serve_mailseal(options: Options) -> None:
+    """Mailseal on SQLite, as production runs it, but for the worker."""
+    place = Path(options.folder)
+    master, data = place / "master.key", place / "data"
     write_master_key(master)
     data.mkdir()
     config = Config(
@@ -64,11 +84,36 @@ async def serve_mailseal(folder: Path, identities: int, downgrades: int) -> None
     )
     running = await start(config, edges=Edges(access_keys=(KEY,)))
     await running.worker.close()
-    await _fill_stock(running.world, 2048, identities)
-    await _fill_stock(running.world, 1024, downgrades)
-    await _create(running.world, identities)
+    await _fill_stock(running.world, 2048, options.identities + options.stock_2048)
+    await _fill_stock(running.world, 1024, options.stock_1024)
+    await _create(running.world, options.identities)
+    _copy_rows(data / "bench.db", options.rows - options.identities)
+    refilling = asyncio.ensure_future(_refill(running.world)) if options.refills else None
     await _until_told(int(running.api_url.rpartition(":")[2]))
+    if refilling is not None:
+        refilling.cancel()
     await running.close()
+
+
+async def _refill(world: World) -> None:
+    while True:
+        await add_to_stock(world, 2048, datetime.now(UTC))
+
+
+def _copy_rows(database: Path, count: int) -> None:
+    """More rows like that of identity 0, under names of their own."""
+    if count < 1:
+        return
+    connection = apsw.Connection(str(database))
+    names = [row[1] for row in connection.execute("PRAGMA table_info(identities)")]
+    others = ", ".join(name for name in names if name != "name")
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+        f"INSERT INTO identities (name, {others}) "
+        f"SELECT 'copy' || n.i || '.example', {others} FROM identities, n WHERE name = 'd0.example'",
+        (count,),
+    ).fetchall()
+    connection.close()
 
 
 async def _fill_stock(world: World, bits: int, count: int) -> None:
@@ -100,4 +145,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "hello":
         uvloop.run(serve_hello(int(sys.argv[2])))
     else:
-        uvloop.run(serve_mailseal(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
+        uvloop.run(serve_mailseal(Options(**json.loads(sys.argv[2]))))

@@ -1,6 +1,7 @@
 """Load for the API's benches: signed requests over kept connections, and the CPU that the server spent.
 
-Rule: requests are signed before the clock starts; every answer must be a 200; loopback only.
+Rule: requests are signed before the clock starts; every answer must be a 200; loopback only. A peer that
+closes its connections gets new ones; making them is no part of its latencies.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import uvloop
+from _child import cpu_s
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -34,9 +36,13 @@ class Server:
 
     port: int
     pid: int
+    whole_tree: bool = False
+    """Whether its children that live count, too."""
 
     def cpu_seconds(self) -> float:
         """User and system time of the process and of children it has waited for."""
+        if self.whole_tree:
+            return cpu_s(self.pid)
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(ticks) for ticks in fields[11:15]) / TICKS
 
@@ -53,11 +59,26 @@ class Round:
     @property
     def per_core(self) -> float:
         """Requests for each second of the server's CPU."""
-        return self.requests / self.cpu_seconds
+        # The kernel counts in hundredths of a second; a quick look may be shorter than that.
+        return self.requests / max(self.cpu_seconds, 0.01)
 
 
 @contextmanager
-def server(*arguments: str) -> Iterator[Server]:
+def mailseal(**options: int) -> Iterator[Server]:
+    """A Mailseal in a folder of its own; the options are those of `_serve.Options`."""
+    with folder() as place, _server("mailseal", json.dumps({"folder": place, **options})) as running:
+        yield running
+
+
+@contextmanager
+def hello(answer_bytes: int) -> Iterator[Server]:
+    """uvicorn with an application that says as many bytes and does nothing."""
+    with _server("hello", str(answer_bytes)) as running:
+        yield running
+
+
+@contextmanager
+def _server(*arguments: str) -> Iterator[Server]:
     """A server of `_serve.py`, ended by closing its standard input."""
     # -P: a bench named like a package (dns) must not be found in that package's place.
     command = [sys.executable, "-P", str(HERE / "_serve.py"), *arguments]
@@ -97,65 +118,75 @@ def signed(port: int, method: str, path: str, body: object = None) -> bytes:
 
 
 class _Caller(asyncio.Protocol):
-    """One connection: the next request goes out when the last answer has come in."""
+    """One caller: the next request goes out when the last answer has come in."""
 
-    def __init__(self, requests: Iterator[bytes], latencies: list[float], done: asyncio.Future[None]) -> None:
-        self._requests, self._latencies, self._done = requests, latencies, done
+    def __init__(self, requests: Iterator[bytes], latencies: list[float], port: int) -> None:
+        self._requests, self._latencies, self._port = requests, latencies, port
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits = False
         self._received = b""
         self._sent_at = 0.0
 
+    async def connect(self) -> None:
+        """Opens a connection, on which the next request goes out."""
+        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport
-        self._next()
+        request = next(self._requests, None)
+        if request is None:
+            self.done.set_result(None)
+            transport.close()
+            return
+        self._send(request)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, blank, body = self._received.partition(b"\r\n\r\n")
         if not blank:
             return
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        if len(body) < length:
+        lower = head.lower()
+        if len(body) < int(lower.partition(b"content-length: ")[2].split(b"\r\n")[0]):
             return
         if not head.startswith(b"HTTP/1.1 200"):
             self._fail(f"{head[:40]!r} {body[:200]!r}")
             return
         self._latencies.append(time.perf_counter() - self._sent_at)
-        self._received = b""
-        self._next()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._done.done():
-            self._fail(f"connection lost: {exc}")
-
-    def _next(self) -> None:
+        self._received, self._waits = b"", False
+        if b"connection: close" in lower:
+            self._transport.close()
+            self._again = asyncio.ensure_future(self.connect())
+            return
         request = next(self._requests, None)
         if request is None:
-            if not self._done.done():
-                self._done.set_result(None)
+            self.done.set_result(None)
             self._transport.close()
-            return
-        self._sent_at = time.perf_counter()
+        else:
+            self._send(request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._waits:
+            self._fail(f"connection lost: {exc}")
+
+    def _send(self, request: bytes) -> None:
+        self._sent_at, self._waits = time.perf_counter(), True
         self._transport.write(request)
 
     def _fail(self, words: str) -> None:
-        if not self._done.done():
-            self._done.set_exception(RuntimeError(words))
+        self._waits = False
+        if not self.done.done():
+            self.done.set_exception(RuntimeError(words))
         self._transport.close()
 
 
 async def _load(target: Server, requests: list[bytes], connections: int) -> Round:
-    loop = asyncio.get_running_loop()
-    source, latencies = iter(requests), []
-    ends = [loop.create_future() for _ in range(connections)]
+    latencies: list[float] = []
+    source = iter(requests)
+    callers = [_Caller(source, latencies, target.port) for _ in range(connections)]
     cpu, began = target.cpu_seconds(), time.perf_counter()
-    for end in ends:
-        await loop.create_connection(
-            lambda end=end: _Caller(source, latencies, end), "127.0.0.1", target.port
-        )
-    await asyncio.gather(*ends)
+    await asyncio.gather(*(caller.connect() for caller in callers))
+    await asyncio.gather(*(caller.done for caller in callers))
     wall = time.perf_counter() - began
-    # The kernel counts in hundredths of a second; the round is long enough for that.
     return Round(len(requests), wall, target.cpu_seconds() - cpu, latencies)
 
 
@@ -164,13 +195,17 @@ def load(target: Server, requests: list[bytes], connections: int = 32) -> Round:
     return uvloop.run(_load(target, requests, connections))
 
 
-def report(name: str, ours: list[Round], peer: list[Round], of: str) -> None:
-    """The lines of one figure: a core's rate with its ratio to the peer's, then wall, CPU and latency."""
-    rate, other = median(r.per_core for r in ours), median(r.per_core for r in peer)
-    slowest = sorted(latency for r in ours for latency in r.latencies)
+def report(name: str, ours: list[Round], peers: dict[str, list[Round]]) -> None:
+    """The lines of one figure: a core's rate with its ratio to each peer's, then wall, CPU and latency."""
+    rate = median(r.per_core for r in ours)
     wall = median(r.requests / r.wall_seconds for r in ours)
-    print(f"{name} {rate:.0f} requests/s/core ratio={rate / other:.2f} of={of}")
-    print(f"{name}.cpu {1e6 / rate:.0f} us ratio={other / rate:.2f} of={of}")
-    print(f"{name}.wall {wall:.0f} requests/s ratio={wall / other:.2f} of={of}")
+    for of, rounds in peers.items():
+        other = median(r.per_core for r in rounds)
+        print(f"{name} {rate:.0f} requests/s/core ratio={rate / other:.2f} of={of} peer={other:.0f}")
+    for of, rounds in peers.items():
+        other = median(r.requests / r.wall_seconds for r in rounds)
+        print(f"{name}.wall {wall:.0f} requests/s ratio={wall / other:.2f} of={of} peer={other:.0f}")
+    slowest = sorted(latency for r in ours for latency in r.latencies)
+    print(f"{name}.cpu {1e6 / rate:.0f} us ratio=- of=-")
     print(f"{name}.p50 {1000 * median(slowest):.2f} ms ratio=- of=-")
     print(f"{name}.p99 {1000 * slowest[int(len(slowest) * 0.99)]:.2f} ms ratio=- of=-", flush=True)

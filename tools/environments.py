@@ -4,6 +4,7 @@ Rule: exactly what the lock says, hashes checked, no package's own scripts are r
 named gap, never a silent one.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ def bring(source: Path, target: Path) -> str:
     if current(lock, target):
         return ""
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     done = _python(lock, target) if lock.name == PYTHON_LOCK else _npm(source, target)
     if done is None:
         return "npm and node are not installed"
@@ -78,7 +79,17 @@ def relock(source: Path) -> int:
     """Writes the lock of `source` anew from its wishes, with hashes and without addresses; the exit code."""
     if (source / NPM_WISH).is_file():
         options = "--package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund"
-        return subprocess.run(["npm", "install", *options.split()], cwd=source).returncode
+        code = subprocess.run(["npm", "install", *options.split()], cwd=source).returncode
+        _strip_addresses(source / NPM_LOCK)
+        return code
     options = "--universal --generate-hashes --no-header --no-annotate --quiet --python-version 3.11"
     command = [str(UV), "pip", "compile", *options.split(), "requirements.in", "-o", PYTHON_LOCK]
     return subprocess.run(command, cwd=source, stdout=subprocess.DEVNULL).returncode
+
+
+def _strip_addresses(lock: Path) -> None:
+    """Takes the places where people may give money out of an npm lock; npm does not miss them."""
+    found = json.loads(lock.read_text(encoding="utf-8"))
+    for package in found["packages"].values():
+        package.pop("funding", None)
+    lock.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

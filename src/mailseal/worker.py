@@ -15,7 +15,7 @@ from datetime import datetime
 
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
-from mailseal.service import linking, mailfrom, publish, rotate, stock, verify
+from mailseal.service import linking, mailfrom, publish, rewrap, rotate, stock, verify
 from mailseal.service.due import next_work_at
 from mailseal.service.world import DueCheck, World
 from mailseal.telemetry import Telemetry
@@ -28,6 +28,8 @@ PUBLISH_APART_S = 0.02
 LOOK_AGAIN_S = 30.0
 """Whatever happened to a wake-up call, the database is asked this often."""
 STOCK_LOOK_S = 2.0
+MOVE_LOOK_S, MOVE_AGAIN_S = 5.0, 3600.0
+"""A change of the master key is looked at this often; after keys that do not open not before an hour."""
 FORGET_EVERY_S = 60.0
 FORGET_AT_ONCE = 500
 _BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
@@ -58,7 +60,7 @@ class Worker:
         """Begins to work; everything that was left undone is looked at first."""
         self._bells.publisher.set()
         self._bells.worker.set()
-        loops = (self._publish, self._work, self._fill_stock, self._forget_answers)
+        loops = (self._publish, self._work, self._fill_stock, self._forget_answers, self._move_keys)
         self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
 
     async def close(self) -> None:
@@ -178,6 +180,14 @@ class Worker:
             return
         await stock.add_to_stock(self._world, bits, self._world.clock.now())
         self._telemetry.count("mailseal_keys_made_total", bits=str(bits))
+
+    async def _move_keys(self) -> None:
+        """Goes on with a change of the master key that nobody watches any more."""
+        await asyncio.sleep(MOVE_LOOK_S)
+        while self._world.keyring.older_key_id is not None:
+            moving = await rewrap.go_on(self._world, self._world.clock.now())
+            if moving.broken:
+                await asyncio.sleep(MOVE_AGAIN_S)
 
     async def _forget_answers(self) -> None:
         """Drops the answers to calls whose time is over, some at a time, so that nobody waits long for it."""

@@ -23,7 +23,7 @@ from mailseal.sandbox.client import SandboxClient
 from mailseal.sandbox.settings import HOSTED_ZONE
 from mailseal.sesv2.operations import Operation
 from tests.clients.judging import filled, judged, unknown, without
-from tests.clients.keys import OWN_KEYS
+from tests.clients.keys import own_keys
 from tests.clients.story import Refused, Scene, Step, World
 
 SERVED = frozenset(operation.value for operation in Operation)
@@ -183,7 +183,7 @@ def names_of(slug: str, account: Mapping[str, Any]) -> dict[str, Any]:
         "other": f"{slug}-other.example.com",
         "account": account["account_id"],
         "zone": HOSTED_ZONE,
-        **OWN_KEYS,
+        **own_keys(),
     }
 
 

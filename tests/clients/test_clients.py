@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from mailseal.sandbox.child import start_child
 from mailseal.sandbox.client import SandboxClient
-from mailseal.sesv2 import members
 from tests.clients.driving import SERVED, Mark, drive
-from tests.clients.judging import differences as judged_differences
-from tests.clients.judging import judged, unknown
 from tests.clients.models import described, differences, model_of
 from tests.clients.page import PAGE, keep, page
 from tests.clients.peers import GENERATIONS, PEERS, SDKS, Peer
 from tests.clients.scenario import SCENARIO
-from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Step
+from tests.clients.story import Step
 from tests.unit.sesv2.test_shapes import DIFFERENT, WITHOUT_EFFECT
 
 pytestmark = pytest.mark.suite_clients
@@ -87,51 +83,3 @@ def test_the_page_is_what_this_run_gave() -> None:
     for peer in PEERS:
         there(peer)
     assert PAGE.read_text(encoding="utf-8") == page(), "stale: ./dev test-clients writes it anew"
-
-
-def test_the_judge_sees_each_kind_of_difference() -> None:
-    seen = {"a": 1, "t": ["a" * 32, "b" * 32, "b" * 32], "at": "soon", "rows": [{"x": 1}, {"x": 1}]}
-    expected = {"a": 2, "t": TOKENS, "at": MOMENT, "rows": Has(({"x": 1},)), "gone": Like(".+")}
-    assert len(judged_differences(expected, seen, {})) == len(expected)
-    assert judged_differences({"a": ABSENT}, seen, {}) == ["a is 1"]
-    refused = {"error": {"name": "BadRequestException", "message": "no", "status": 400}}
-    right = Refused("BadRequestException", Like("n."))
-    assert judged(right, refused, {}) == ""
-    for wrong in (replace(right, name="X"), replace(right, message="yes"), replace(right, status=404), {}):
-        assert judged(wrong, refused, {}) != ""
-    assert judged(right, {"answer": {}}, {}) != ""
-    assert judged({}, {"fault": "TypeError"}, {}) != ""
-
-
-def test_what_an_old_model_lacks_is_named_once_and_what_is_below_a_map_is_not() -> None:
-    known = ["Name", "Filter", "Content", "Content.Raw"]
-    given = {
-        "Name": "x",
-        "Filter": {"ANY": "x"},
-        "Content": {"Raw": "x", "Simple": {"Body": "x"}},
-        "Tags": [],
-    }
-    assert unknown(given, known) == ["Content.Simple", "Tags"]
-
-
-def test_the_comparison_of_models_finds_a_planted_difference() -> None:
-    model = {
-        "operations": {"Op": {"input": {"shape": "In"}}},
-        "shapes": {
-            "In": {
-                "type": "structure",
-                "required": ["A"],
-                "members": {"A": {"shape": "T"}, "C": {"shape": "T"}},
-            },
-            "T": {"type": "string", "max": 7},
-        },
-    }
-    ours = members.Structure(
-        (members.Member("A", members.Text(longest=8)), members.Member("B", members.Text()))
-    )
-    assert differences(model, "Op", ours) == [
-        "Op.A is required in it",
-        "Op.A has max 7 in it, 8 here",
-        "Op.B is not in it",
-        "Op.C is only in it",
-    ]

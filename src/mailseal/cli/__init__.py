@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "identity": ("mailseal.cli.identity", "create, list, show, records, check, set, rotate, delete"),
     "access": ("mailseal.cli.access", "access keys: create, import, list, disable, enable, delete"),
     "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),
+    "keys": ("mailseal.cli.keys", "inspect a file, stock, rotate-master"),
     "sandbox": ("mailseal.cli.sandbox", "a whole Mailseal on 127.0.0.1 for developers"),
     "version": ("mailseal.cli.version", "which Mailseal this is"),
 }

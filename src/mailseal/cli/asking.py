@@ -11,23 +11,22 @@ import importlib
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
+from mailseal.cli.questions import Answer, Question
 from mailseal.config import Config, SetupError, control_path, find_config, load_config
 from mailseal.core.observations import printable
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, REGION, read_place
 from mailseal.sesv2.signing import Credentials, signed_headers
-from mailseal.sesv2.sigv4 import Target
 
 ENDPOINTS = ("MAILSEAL_ENDPOINT", "AWS_ENDPOINT_URL_SESV2")
 SANDBOX_URL = "http://127.0.0.1:7080"
 SANDBOX_PLACE = (".sandbox", "sandbox.json")
-PREFIX = "/mailseal/v1/"
 _PATIENCE_S = 70.0
 """A check of a domain may take a minute; beyond that nobody answers."""
 
@@ -50,36 +49,6 @@ class Refused(Exception):
         self.hint = printable(str(error.get("hint", "")), at_most=1000)
         self.members = dict(error)
         super().__init__(self.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request to the native API; `path` is below its prefix and percent-encoded."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: object = None
-
-    @property
-    def target(self) -> Target:
-        """The request line's parts."""
-        query = urlencode(sorted(self.query.items()), quote_via=quote)
-        return Target(self.method, (PREFIX + self.path).encode(), query.encode())
-
-    @property
-    def content(self) -> bytes:
-        """The body's bytes."""
-        return b"" if self.body is None else json.dumps(self.body).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, body and the server's Date."""
-
-    status: int
-    body: bytes
-    date: str
 
 
 class Way(Protocol):

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from mailseal.app.inside import Edges, open_inside
-from mailseal.cli.asking import Answer, Question
+from mailseal.cli.questions import Answer, Question
 from mailseal.config import Config
 from mailseal.native.http import NativeApi, Trusted
 

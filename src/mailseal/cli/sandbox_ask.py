@@ -17,9 +17,10 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from mailseal.cli.asking import CouldNotAsk, Question, SignedWay, ask
+from mailseal.cli.asking import CouldNotAsk, SignedWay, ask
 from mailseal.cli.options import given, output, shared
 from mailseal.cli.output import Screen, columns, tabbed, text
+from mailseal.cli.questions import Question
 from mailseal.config import SetupError
 from mailseal.sandbox.settings import (
     ACCESS_KEY,

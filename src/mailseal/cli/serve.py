@@ -25,6 +25,7 @@ from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared
 from mailseal.cli.output import text
 from mailseal.config import Config, SetupError, find_config, load_config
+from mailseal.sealing.process import close_memory
 from mailseal.telemetry import Line, Sink, format_human, format_json
 
 _NEXT_HOP_S = 2.0
@@ -42,6 +43,7 @@ def serve() -> int:
             "mailseal init, or for a try: mailseal sandbox",
         )
     config = load_config(path, os.environ)
+    close_memory()
     return uvloop.run(_serve(config, path))
 
 

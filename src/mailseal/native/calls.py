@@ -29,7 +29,7 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.names import is_address
-from mailseal.native import objects
+from mailseal.native import masterkeys, objects
 from mailseal.native.objects import Members
 from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
@@ -84,6 +84,12 @@ class Rotation(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The body that asks for a new key."""
 
     revoke_old_key: bool = False
+
+
+class MasterKeyChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that begins a change of the master key, or without `to` goes on with one."""
+
+    to: str | None = None
 
 
 async def list_identities(call: Call) -> Members:
@@ -188,8 +194,20 @@ async def installation(call: Call) -> Members:
         "account": call.who.account_id,
         "identities": counted,
         "stock": {str(bits): levels.get(bits, 0) for bits in sorted(world.stock_target)},
+        "stock_target": {str(bits): wanted for bits, wanted in sorted(world.stock_target.items())},
         "now": objects.rfc3339(call.now),
     }
+
+
+async def show_master_key(call: Call) -> Members:
+    """Which master key seals, and what has not moved to it yet."""
+    return await masterkeys.show(call.world, call.who)
+
+
+async def change_master_key(call: Call) -> Members:
+    """The same, after some of what has to move has moved."""
+    wanted = parsed(call.body, MasterKeyChange)
+    return await masterkeys.change(call.world, call.who, wanted.to, call.now)
 
 
 Handler = Callable[[Call], Awaitable[Members]]
@@ -197,6 +215,8 @@ Handler = Callable[[Call], Awaitable[Members]]
 # (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
 ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("GET", ("installation",)): ("ShowInstallation", installation),
+    ("GET", ("master-key",)): ("ShowMasterKey", show_master_key),
+    ("POST", ("master-key",)): ("ChangeMasterKey", change_master_key),
     ("GET", ("identities",)): ("ListIdentities", list_identities),
     ("POST", ("identities",)): ("CreateIdentity", create_identity),
     ("GET", ("identities", "{}")): ("ShowIdentity", get_identity),
@@ -211,6 +231,8 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ShowInstallation": ("GetAccount",),
+    "ShowMasterKey": (),
+    "ChangeMasterKey": (),
     "ListIdentities": ("ListEmailIdentities",),
     "CreateIdentity": (),
     "ShowIdentity": ("GetEmailIdentity",),

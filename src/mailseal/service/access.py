@@ -14,7 +14,6 @@ from datetime import datetime
 
 from mailseal.core.access import AccessKey, Account, secret_name
 from mailseal.core.errors import AlreadyExists, BadRequest, NotFound
-from mailseal.core.limits import MOST
 from mailseal.service.world import Tx, World
 
 _KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -140,7 +139,7 @@ def _report(tx: Tx, world: World, account_id: str) -> AccountReport:
     account = tx.access_keys.account(account_id)
     if account is None:
         raise _no_account(account_id)
-    held = {region: tx.access_keys.identities_held(account_id, region, MOST) for region in world.regions}
+    held = {region: tx.access_keys.places_taken(account_id, region) for region in world.regions}
     return AccountReport(account, held, len(tx.access_keys.list(account_id)))
 
 

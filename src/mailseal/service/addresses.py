@@ -18,7 +18,7 @@ from mailseal.core.errors import AlreadyExists, BadRequest, NotFound
 from mailseal.core.identity import Event
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import stored_name
-from mailseal.service.admit import refuse_beyond_limit
+from mailseal.service.admit import give_place_back, take_place
 from mailseal.service.beside import check_new_attributes, forget_neighbours, save_new_attributes
 from mailseal.service.linking import LEASE, link_hash, send_link
 from mailseal.service.world import Tx, World
@@ -43,7 +43,7 @@ async def create_address(
             raise AlreadyExists(f"Email identity {command.name} already exist.")
         check_new_attributes(tx, who, command)
         if existing is None:
-            refuse_beyond_limit(tx, who)
+            take_place(tx, who)
         save_new_attributes(tx, who, command)
         return _apply(tx, addressid.created(who.account_id, who.region, name, now), now)
 
@@ -79,6 +79,7 @@ async def delete_address(world: World, who: Principal, name: str, now: datetime)
     def unit(tx: Tx) -> None:
         address = load_address(tx, who, name)
         tx.addresses.delete(address.account_id, address.region, address.name)
+        give_place_back(tx, who)
         forget_neighbours(tx, who, address.name)
         told = (Event("deleted", "identity deleted"),)
         tx.events.append(address.account_id, address.region, address.name, now, told)

@@ -109,14 +109,18 @@ def permit(who: Principal, operation: str, name: str | None) -> None:
     check_permission(who, f"ses:{operation}", name)
 
 
-def refuse_beyond_limit(tx: Tx, who: Principal) -> None:
-    """Raises LimitExceeded where the account may not have one more identity in this region."""
+def take_place(tx: Tx, who: Principal) -> None:
+    """Counts one more identity of the account; raises LimitExceeded where it may not have one more."""
     account = tx.access_keys.account(who.account_id)
-    limit = None if account is None else account.limits.identities
-    if account is None or limit is None:
-        return
-    held = tx.access_keys.identities_held(who.account_id, who.region, limit)
-    check_identities(held, account.limits, who.region)
+    if account is not None:
+        taken = tx.access_keys.places_taken(who.account_id, who.region)
+        check_identities(taken, account.limits, who.region)
+    tx.access_keys.take_place(who.account_id, who.region)
+
+
+def give_place_back(tx: Tx, who: Principal) -> None:
+    """Counts one identity of the account less."""
+    tx.access_keys.give_place_back(who.account_id, who.region)
 
 
 def _remember(kept: OrderedDict[K, T], name: K, value: T, capacity: int) -> None:

@@ -22,7 +22,7 @@ from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_d
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.settings import NewIdentity, WantByo, WantEasy, Wanted, WantReplica
 from mailseal.core.suffixes import refuse_unowned
-from mailseal.service.admit import refuse_beyond_limit
+from mailseal.service.admit import give_place_back, take_place
 from mailseal.service.beside import check_new_attributes, forget_neighbours, save_new_attributes
 from mailseal.service.due import due_times
 from mailseal.service.ownkeys import sealed_own_key
@@ -47,7 +47,7 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
     def unit(tx: Tx) -> Identity:
         _raise_if_exists(tx, who, domain, command.name)
         check_new_attributes(tx, who, command)
-        refuse_beyond_limit(tx, who)
+        take_place(tx, who)
         slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
         new = NewIdentity(
             who.account_id,
@@ -192,6 +192,7 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
         slots = rotation.with_domain_gone(identity.slots, now, world.policy)
         if not tx.identities.delete(replace(identity, slots=slots)):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
+        give_place_back(tx, who)
         forget_neighbours(tx, who, name)
         tx.addresses.forget_overrides(who.account_id, who.region, domain)
         due = rotation.next_due_at(slots, rotation.Wish(None), now)

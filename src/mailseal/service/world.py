@@ -199,8 +199,12 @@ class AccessKeys(Protocol):
     def set_account(self, account: Account) -> bool:
         """Whether there is such an account; it has this label and these limits from now on."""
 
-    def identities_held(self, account_id: str, region: str, at_most: int) -> int:
-        """Identities of every kind, counted no further than `at_most`."""
+    def places_taken(self, account_id: str, region: str) -> int:
+        """How many identities of every kind the account has; each one made or deleted says so below."""
+
+    def take_place(self, account_id: str, region: str) -> None: ...
+
+    def give_place_back(self, account_id: str, region: str) -> None: ...
 
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None: ...
 

@@ -12,7 +12,6 @@ from functools import lru_cache
 from mailseal.core.access import EVERYTHING, AccessKey, Account, Permissions
 from mailseal.core.limits import Limits, Rate
 from mailseal.store.engine import Execute, Row, from_ms, to_ms
-from mailseal.store.held import Held
 
 # accounts.add: an account; one that exists stays as it is.
 _ADD_ACCOUNT = """
@@ -33,12 +32,18 @@ _LOAD_ACCOUNT = """
 SELECT account_id, label, max_identities, requests_per_s, burst, created_at FROM accounts WHERE account_id = ?
 """
 
-# accounts.held: how many identities an account has in a region, counted no further than asked for.
-_HELD = """
-SELECT COUNT(*) FROM (
-    SELECT 1 FROM identities WHERE account_id = ? AND region = ?
-    UNION ALL SELECT 1 FROM addresses WHERE account_id = ? AND region = ? LIMIT ?
-)
+# places.taken: how many identities an account has in a region.
+_TAKEN = "SELECT taken FROM identity_places WHERE account_id = ? AND region = ?"
+
+# places.take: one identity more.
+_TAKE = """
+INSERT INTO identity_places (account_id, region, taken) VALUES (?, ?, 1)
+ON CONFLICT (account_id, region) DO UPDATE SET taken = identity_places.taken + 1
+"""
+
+# places.give_back: one identity less.
+_GIVE_BACK = """
+UPDATE identity_places SET taken = taken - 1 WHERE account_id = ? AND region = ? AND taken > 0
 """
 
 # access_keys.add: a key with its sealed secret.
@@ -96,9 +101,8 @@ _DELETE = "DELETE FROM access_keys WHERE access_key_id = ? RETURNING access_key_
 class AccessKeys:
     """The tables accounts and access_keys."""
 
-    def __init__(self, execute: Execute, held: Held | None = None) -> None:
+    def __init__(self, execute: Execute) -> None:
         self._execute = execute
-        self._held = held
         self._decoded = lru_cache(_DECODED_AT_MOST)(_access_key)
 
     def add_account(self, account_id: str, now: datetime) -> None:
@@ -122,16 +126,19 @@ class AccessKeys:
         values = (account.label, account.limits.identities, *numbers, account.account_id)
         return bool(self._execute(_SET_ACCOUNT, values))
 
-    def identities_held(self, account_id: str, region: str, at_most: int) -> int:
-        """How many identities the account has in the region; `at_most` where it has that many or more.
+    def places_taken(self, account_id: str, region: str) -> int:
+        """How many identities, of every kind, the account has in the region."""
+        for (taken,) in self._execute(_TAKEN, (account_id, region)):
+            return int(taken)
+        return 0
 
-        Below `at_most` it may be some more than there are, where some have gone since they were counted.
-        """
+    def take_place(self, account_id: str, region: str) -> None:
+        """Counts one identity more."""
+        self._execute(_TAKE, (account_id, region))
 
-        def count() -> int:
-            return int(self._execute(_HELD, (account_id, region, account_id, region, at_most))[0][0])
-
-        return count() if self._held is None else self._held.bound(account_id, region, at_most, count)
+    def give_place_back(self, account_id: str, region: str) -> None:
+        """Counts one identity less."""
+        self._execute(_GIVE_BACK, (account_id, region))
 
     def add(self, key: AccessKey, sealed_secret: bytes, now: datetime) -> None:
         """Stores a key of an account that exists; of its secret only the sealed form."""

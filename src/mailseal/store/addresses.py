@@ -13,7 +13,6 @@ from mailseal.core.addressid import AddressIdentity
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.stored import IdentityQuery, IdentitySummary
 from mailseal.store.engine import Execute, Row, Value, from_ms, from_ms_or_null, to_ms, to_ms_or_null
-from mailseal.store.held import Held
 from mailseal.store.identities import like_pattern
 
 # addresses.load: one address.
@@ -106,9 +105,8 @@ _FORGET_DOMAIN = "DELETE FROM signing_overrides WHERE account_id = ? AND region 
 class Addresses:
     """The tables addresses, address_links and signing_overrides."""
 
-    def __init__(self, execute: Execute, held: Held) -> None:
+    def __init__(self, execute: Execute) -> None:
         self._execute = execute
-        self._held = held
 
     def load(self, account_id: str, region: str, name: str) -> AddressIdentity | None:
         """The address identity of that name, or None."""
@@ -119,7 +117,6 @@ class Addresses:
     def save(self, address: AddressIdentity) -> None:
         """Stores an address, new or changed; a proven one's links end."""
         self._execute(_SAVE, (*_values(address), to_ms_or_null(address.due_at)))
-        self._held.add(address.account_id, address.region)
         if address.status is not DkimStatus.PENDING:
             self._execute(_END_LINKS, (address.account_id, address.region, address.name))
 

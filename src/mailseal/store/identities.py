@@ -16,7 +16,6 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.rotation import Slots, Wish, next_due_at
 from mailseal.core.stored import DueCheck, DueTimes, IdentityQuery, IdentitySummary
 from mailseal.store.engine import Execute, Row, Value, from_ms, from_ms_or_null, to_ms, to_ms_or_null
-from mailseal.store.held import Held
 from mailseal.store.loaded import Loaded, Place
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
@@ -86,14 +85,11 @@ _COUNT = "SELECT status, count(*) FROM identities GROUP BY status"
 class Identities:
     """The table identities, and settings and slots as far as they are saved with it."""
 
-    def __init__(
-        self, execute: Execute, settings: Settings, slots: SlotRows, loaded: Loaded, held: Held
-    ) -> None:
+    def __init__(self, execute: Execute, settings: Settings, slots: SlotRows, loaded: Loaded) -> None:
         self._execute = execute
         self._settings = settings
         self._slots = slots
         self._loaded = loaded
-        self._held = held
 
     def load(self, account_id: str, region: str, name: str) -> Identity | None:
         """The identity of that name, or None."""
@@ -139,7 +135,6 @@ class Identities:
             values = (*_state(identity), *_standing(identity), *place, to_ms(identity.created_at))
             rows = self._execute(_INSERT, values)
             settings: Mapping[str, Setting] = {}
-            self._held.add(identity.account_id, identity.region)
         else:
             rows = self._update(identity, place)
             settings = self._settings.stored(place) if rows else {}

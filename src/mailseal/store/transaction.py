@@ -1,7 +1,6 @@
 """One transaction, cut by what is stored.
 
-Rule: made once for a connection and used again by each transaction on it; beyond a unit it keeps nothing but
-what `Held` may keep, and that only where `writes` says that nobody else writes.
+Rule: made once for a connection and used again by each unit on it; beyond a unit it keeps nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from mailseal.store.attributes import AttributeRows, PolicyRows
 from mailseal.store.configsets import ConfigurationSets
 from mailseal.store.engine import Execute
 from mailseal.store.events import Events, EvidenceReports
-from mailseal.store.held import Held
 from mailseal.store.identities import Identities
 from mailseal.store.installation import Installation
 from mailseal.store.keys import Keys
@@ -27,18 +25,17 @@ from mailseal.store.zone import Zone
 class Transaction:
     """The tables as one transaction sees them (`Tx` in service/world.py, by shape)."""
 
-    def __init__(self, execute: Execute, *, writes: bool = False) -> None:
+    def __init__(self, execute: Execute) -> None:
         self._loaded = loaded = Loaded()
-        self._held = held = Held()
         self.keys = Keys(execute)
         self.zone = Zone(execute, loaded)
         self.slots = SlotRows(execute, self.keys, self.zone, loaded)
         settings = Settings(execute, self.slots, loaded)
-        self.identities = Identities(execute, settings, self.slots, loaded, held)
-        self.addresses = Addresses(execute, held)
+        self.identities = Identities(execute, settings, self.slots, loaded)
+        self.addresses = Addresses(execute)
         self.events = Events(execute)
         self.evidence = EvidenceReports(execute)
-        self.access_keys = AccessKeys(execute, held if writes else None)
+        self.access_keys = AccessKeys(execute)
         self.installation = Installation(execute)
         self.answers = Answers(execute)
         self.attributes = AttributeRows(execute)
@@ -49,7 +46,3 @@ class Transaction:
     def begin(self) -> None:
         """Another unit begins: what earlier ones have loaded may no longer be so."""
         self._loaded.forget()
-
-    def rolled_back(self) -> None:
-        """What a unit has written, or several, is not so."""
-        self._held.forget()

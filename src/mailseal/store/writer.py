@@ -75,7 +75,7 @@ class Writer:
         on_stop: Callable[[str], None],
     ) -> None:
         self._connection = connection
-        self._transaction = Transaction(execute, writes=True)
+        self._transaction = Transaction(execute)
         self._on_commit, self._on_stop = on_commit, on_stop
         self._waiting: deque[Write] = deque()
         self._room = asyncio.Semaphore(WAITING)
@@ -169,8 +169,6 @@ class Writer:
         write.error = caught.error
         if write.error is None and not self._connection.in_transaction:
             write.error = apsw.FullError("the transaction was rolled back")
-        if write.error is not None:
-            self._transaction.rolled_back()
         return write.error is None
 
     def _commit_thread(self) -> None:
@@ -196,7 +194,6 @@ class Writer:
         self, batch: list[Write], error: BaseException, loop: asyncio.AbstractEventLoop
     ) -> None:
         """What follows where BEGIN, COMMIT or the disk failed: stop, or answer one, or run one by one."""
-        self._transaction.rolled_back()
         if isinstance(error, _FATAL):
             self._stop(batch, error)
             return

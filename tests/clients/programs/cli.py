@@ -10,6 +10,7 @@ import io
 import json
 import re
 import sys
+from collections import defaultdict
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -23,13 +24,13 @@ _ERROR = re.compile(
 )
 
 
-def run(step: dict[str, Any]) -> dict[str, Any]:
+def run(driver: Any, step: dict[str, Any]) -> dict[str, Any]:
     """What `aws sesv2 …` gave: its JSON, the error it told, or its words."""
     command = ["sesv2", xform_name(step["operation"], "-"), "--region", step["region"], "--output", "json"]
     command += ["--no-paginate", "--cli-input-json", json.dumps(step["input"])]
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = create_clidriver().main(command)
+        code = driver.main(command)
     if code == 0:
         return {"answer": json.loads(out.getvalue() or "{}")}
     told = _ERROR.search(err.getvalue())
@@ -40,11 +41,14 @@ def run(step: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Serves steps until standard input ends."""
-    session = create_clidriver().session
-    told = {"version": awscli.__version__, "known": known_of(session.get_service_model("sesv2"))}
+    # One for each region: a driver keeps the region of its first command.
+    drivers: defaultdict[str, Any] = defaultdict(create_clidriver)
+    model = drivers["us-east-1"].session.get_service_model("sesv2")
+    told = {"version": awscli.__version__, "known": known_of(model)}
     print(json.dumps(told), flush=True)
     for line in sys.stdin:
-        print(json.dumps(run(json.loads(line))), flush=True)
+        step = json.loads(line)
+        print(json.dumps(run(drivers[step["region"]], step)), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ from click.testing import CliRunner
 
 from mailseal.cli import main
 from mailseal.cli.asking import (
-    Answer,
     CouldNotAsk,
     LocalWay,
-    Question,
     Refused,
     SignedWay,
     ask,
@@ -26,6 +24,7 @@ from mailseal.cli.asking import (
 )
 from mailseal.cli.ending import Ending, Exit
 from mailseal.cli.identity import seconds
+from mailseal.cli.questions import Answer, Question
 from mailseal.config import SetupError
 from mailseal.core.startup import StartRefused
 from mailseal.sesv2.signing import signed_headers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mailseal.core.errors import AlreadyExists, BadRequest, LimitExceeded, Messa
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.limits import Limits
 from mailseal.dkim.message import parse_message
+from mailseal.sealing import Keyring, master_key_of
 from mailseal.service import addresses, identities, linking, listing
 from tests.unit.service.scenes import DOMAIN, ELSEWHERE, MAIL, WHO, Scene
 from tests.unit.service.test_spine import check_signature, play, selector_of
@@ -465,5 +467,25 @@ def test_addresses_count_as_identities_of_the_account(tmp_path: Path) -> None:
         with pytest.raises(LimitExceeded):
             await ask(here, "you@example.com")
         assert len(here.next_hop.given) == 1
+
+    play(tmp_path, story)
+
+
+def test_a_broken_key_of_the_operators_costs_the_signature_and_not_the_mail(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        here.dns.domains.add("mx.example.net")
+        await here.create("mx.example.net")
+        await here.owner_publishes(name="mx.example.net")
+        await here.work()
+        await here.work(6)
+        other = Keyring(master_key_of(b"x" * 32, "another master key"))
+        broken = replace(here.world, keyring=other)
+        made = await addresses.create_address(broken, OTHER, CreateIdentity(ME), here.clock.now())
+        assert made.address.mail_due_at is None
+        assert selector_of(here.next_hop.given[-1][1]) == ""
+        kinds = await here.world.store.read(
+            lambda tx: [one.kind for one in tx.events.list(WHO.account_id, WHO.region, "mx.example.net", 3)]
+        )
+        assert kinds[0] == "alarm"
 
     play(tmp_path, story)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +14,17 @@ from typing import Any
 import pytest
 
 from mailseal.core.access import AccessKey, Account, Permissions, Principal
-from mailseal.core.errors import AccessDenied, LimitExceeded, SignatureDoesNotMatch, TooManyRequests
+from mailseal.core.commands import CreateIdentity, ListIdentities
+from mailseal.core.errors import (
+    AccessDenied,
+    AlreadyExists,
+    LimitExceeded,
+    NotFound,
+    SignatureDoesNotMatch,
+    TooManyRequests,
+)
 from mailseal.core.limits import Limits, Rate
+from mailseal.service import identities, listing
 from mailseal.service.admit import Gate, OpenedKeys, Rates, permit
 from tests.unit.service.scenes import ELSEWHERE, MAIL, WHO, scene, status
 
@@ -272,5 +283,32 @@ def test_mail_is_sent_only_as_an_identity_that_the_key_may_send_as(tmp_path: Pat
             assert stage.next_hop.given == []
             allowed = replace(WHO, permissions=Permissions(("ses:SendEmail",), ("example.*",)))
             assert await stage.send(allowed) != MAIL
+
+    asyncio.run(story())
+
+
+def test_places_are_counted_as_they_are_whatever_is_made_refused_and_deleted(tmp_path: Path) -> None:
+    names = ["one.example", "two.example", "me@one.example", "you@two.example"]
+
+    async def counted(stage: Any, who: Principal) -> tuple[int, int]:
+        page = await listing.list_identities(stage.world, who, ListIdentities(100), stage.clock.now())
+        taken = await stage.world.store.read(
+            lambda tx: tx.access_keys.places_taken(who.account_id, who.region)
+        )
+        return taken, len(page.items)
+
+    async def story() -> None:
+        async with scene(tmp_path) as stage:
+            chance = random.Random(11)
+            for _ in range(120):
+                who, name = chance.choice([WHO, ELSEWHERE]), chance.choice(names)
+                with suppress(AlreadyExists, NotFound):
+                    if chance.random() < 0.6:
+                        command = CreateIdentity(name)
+                        await identities.create_identity(stage.world, who, command, stage.clock.now())
+                    else:
+                        await identities.delete_identity(stage.world, who, name, stage.clock.now())
+                taken, listed = await counted(stage, who)
+                assert taken == listed
 
     asyncio.run(story())

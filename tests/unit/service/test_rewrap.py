@@ -210,8 +210,8 @@ async def tampered(one: Scene, statement: str, *values: bytes | str) -> None:
 
 
 TAMPERINGS = {
-    "an edited envelope": "UPDATE private_keys SET envelope = CAST(substr(envelope, 1, 500) || x'0000000000000000' "
-    "|| substr(envelope, 509) AS BLOB) WHERE domain = 'example.com'",
+    "an edited envelope": "UPDATE private_keys SET envelope = CAST(substr(envelope, 1, 500) || "
+    "x'0000000000000000' || substr(envelope, 509) AS BLOB) WHERE domain = 'example.com'",
     "another domain's envelope": "UPDATE private_keys SET envelope = "
     "(SELECT envelope FROM private_keys WHERE domain = 'other.example') WHERE domain = 'example.com'",
     "another public key": "UPDATE private_keys SET spki = "

@@ -1,0 +1,141 @@
+"""`mailseal keys rotate-master` on a real installation: while a server signs, and where none runs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailseal.sealing import write_master_key
+from mailseal.store.sqlite import peek_installation
+from tests.faults.server import Client, Server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """An installation whose server does not run yet."""
+    made = Server(tmp_path)
+    yield made
+    made.stop()
+
+
+def mailseal(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    """One command of the operator's."""
+    command = [sys.executable, "-m", "mailseal", *words, "--config", str(server.folder / "mailseal.toml")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def rotate(server: Server, name: str) -> subprocess.CompletedProcess[str]:
+    """A change to a fresh master key in a file."""
+    write_master_key(server.folder / name)
+    return mailseal(server, "keys", "rotate-master", "--to", f"file:{server.folder}/{name}")
+
+
+def configure(server: Server, name: str) -> None:
+    """The configuration names another file."""
+    path = server.folder / "mailseal.toml"
+    path.write_text(path.read_text().replace("master.key", name))
+
+
+def create(server: Server, name: str) -> None:
+    """An identity by the API, so that access keys open and stock keys are placed."""
+    client = Client(server.port)
+    body = {"EmailIdentity": name, "DkimSigningAttributes": {"NextSigningKeyLength": "RSA_1024_BIT"}}
+    assert client.call("POST", "/v2/email/identities", body).status == 200
+    client.close()
+
+
+def test_the_master_key_changes_while_a_server_runs(server: Server) -> None:
+    server.start()
+    create(server, "before.example.com")
+    done = rotate(server, "second.key")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].endswith(f"in use, {server.folder}/second.key")
+    assert f'write [store] master_key = "file:{server.folder}/second.key"' in done.stderr
+    create(server, "after.example.com")
+    server.kill()
+    server.start()
+    assert b"master key replaced" in server.log.read_bytes()
+    create(server, "old-provider.example.com")
+    server.stop()
+    configure(server, "second.key")
+    (server.folder / "master.key").unlink()
+    server.start()
+    create(server, "new-provider.example.com")
+    assert set(peek_installation(server.database)) == {"master_key_check", "token_derivation"}
+
+
+def test_the_master_key_changes_where_no_server_runs(server: Server) -> None:
+    done = rotate(server, "second.key")
+    assert done.returncode == 0, done.stderr
+    configure(server, "second.key")
+    server.start()
+    create(server, "example.com")
+
+
+def test_a_change_that_cannot_be_is_refused_and_leaves_all_as_it_was(server: Server) -> None:
+    before = peek_installation(server.database)
+    for words, code, sentence in (
+        ((), 2, "no change of the master key is under way"),
+        (("--to", "file:/nowhere/master.key"), 3, "/nowhere/master.key cannot be read"),
+        (("--to", f"file:{server.folder}/master.key"), 3, "holds the master key in use"),
+        (("--to", "nonsense"), 3, "does not say where the master key is"),
+    ):
+        done = mailseal(server, "keys", "rotate-master", *words)
+        assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr
+    assert peek_installation(server.database) == before
+
+
+def test_no_access_key_changes_the_master_key(server: Server) -> None:
+    server.start()
+    client = Client(server.port)
+    for method, body in (("GET", None), ("POST", {"to": "command:/bin/false"}), ("POST", {})):
+        answered = client.call(method, "/mailseal/v1/master-key", body)
+        assert answered.status == 403, answered
+    client.close()
+
+
+def test_the_stock_is_told(server: Server) -> None:
+    told = json.loads(mailseal(server, "keys", "stock", "--json").stdout)
+    assert told == {"stock": {"1024": 0, "2048": 0}, "stock_target": {"1024": 12, "2048": 0}}
+    assert mailseal(server, "keys", "stock").stdout.splitlines()[0] == "stock  12 to be made"
+
+
+def test_nothing_that_is_said_about_a_change_holds_a_master_key(server: Server) -> None:
+    server.start()
+    done = rotate(server, "second.key")
+    said = done.stdout + done.stderr + server.log.read_text()
+    for name in ("master.key", "second.key"):
+        text = (server.folder / name).read_text().strip()
+        assert text not in said
+        assert base64.b64decode(text).hex() not in said
+
+
+def test_a_server_shows_its_memory_to_nobody(server: Server) -> None:
+    server.start()
+    assert server.process is not None
+    limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+    # The files of a process that is not dumpable belong to root (proc(5)); root's own always do.
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    assert "CoreDumping:\t0" in status
+    told = subprocess.run(
+        [sys.executable, "-c", DUMPABLE], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert told.stdout.split() == ["1", "0"]
+
+
+DUMPABLE = """
+import ctypes
+from mailseal.sealing.process import close_memory
+libc = ctypes.CDLL(None)
+print(libc.prctl(3, 0, 0, 0, 0))
+close_memory()
+print(libc.prctl(3, 0, 0, 0, 0))
+"""
