@@ -1,8 +1,9 @@
 """Which operation a request asks for, from its method and its path as received.
 
 Rule: pure; routes on the undecoded path and decodes the identity's name exactly once, after the route is
-found and the request's signature is proven. A path that could be read in two ways (dot or empty segments, an encoded slash, overlong UTF-8) is
-refused, so the path that was signed, the path that was routed and the name that is acted on are one.
+found and the request's signature is proven. A path that could be read in two ways (dot or empty segments, an
+encoded slash, overlong UTF-8) is refused, so the path that was signed, the path that was routed and the name
+that is acted on are one.
 References: AWS SESv2 PutEmailIdentityDkimSigningAttributes, whose path began with /v1 until December 2025;
 AWS SESv2 ListEmailIdentities, which was a GET until autumn 2026. Both forms stay.
 """
