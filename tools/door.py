@@ -23,7 +23,13 @@ def main(command: str, arguments: list[str]) -> int:
     """The exit code of one command."""
     commands = {"setup": setup, "test": testing.run, "lint": lint, "fix": fix, "cover": cover}
     commands |= {"bench": bench, "demo": demo, "lock": lock, "test-clients": clients.run}
+    commands |= {"zero-gap": zero_gap}
     return commands[command](arguments)
+
+
+def zero_gap(arguments: list[str]) -> int:
+    """The zero-gap rig; with --full in the size of a release, with --kill under kill -9."""
+    return subprocess.run([PYTHON, "-m", "tests.faults.zero_gap", *arguments], cwd=HERE).returncode
 
 
 def setup(arguments: list[str]) -> int:

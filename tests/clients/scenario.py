@@ -7,6 +7,7 @@ sentence of the table in docs/clients.md.
 from __future__ import annotations
 
 from tests.clients.attributes import ATTRIBUTES
+from tests.clients.older import OLDER
 from tests.clients.sending import SENDING
 from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Scene, Step, Tokens, World
 
@@ -351,4 +352,7 @@ SECTIONS: dict[str, tuple[Scene, ...]] = {
     **ATTRIBUTES,
     "The end": END,
 }
+OLDER_TITLE = "The query API of 2010"
 SCENARIO: tuple[Scene, ...] = tuple(scene for section in SECTIONS.values() for scene in section)
+BOTH_APIS = (*SCENARIO, *OLDER)
+"""For clients that have the older API, too."""

@@ -60,7 +60,7 @@ async def close_account(world: World, account_id: str, now: datetime) -> int:
 
 
 async def delete_identities(world: World, account_id: str, now: datetime) -> int:
-    """The number of identities of an account that were deleted, in all regions; its configuration sets go too."""
+    """How many identities of an account were deleted, in all regions; its configuration sets go too."""
     gone = 0
     for region in world.regions:
         who = Principal(account_id, region, "sandbox")
