@@ -137,8 +137,7 @@ def with_easy(identity: Identity, want: WantEasy, setting_id: str, now: datetime
     setting = Setting(setting_id, EasyDkim(bits), started(now))
     changed = with_newest(identity, setting, policy)
     slots = rotation.after_time(changed.slots, wish_of(changed), now, policy)
-    told = (Event("setting", text + _meanwhile(changed)),)
-    return Change(changed if slots == changed.slots else replace(changed, slots=slots), told)
+    return Change(replace(changed, slots=slots), (Event("setting", text + _meanwhile(changed)),))
 
 
 def _same_length(identity: Identity, want: WantEasy, now: datetime, policy: Policy) -> Change:
