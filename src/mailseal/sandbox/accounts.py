@@ -78,7 +78,7 @@ async def delete_identities(world: World, account_id: str, now: datetime) -> int
 
 
 async def _delete_replicas(world: World, who: Principal, now: datetime) -> int:
-    """How many replicas were deleted: they go before their parents, which have to stay as long as they live."""
+    """How many replicas were deleted: they go before their parents, which must stay as long as they live."""
 
     def unit(tx: Tx) -> tuple[str, ...]:
         rows = tx.identities.list(IdentityQuery(who.account_id, who.region, after=after, limit=_AT_MOST))
