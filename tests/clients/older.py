@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.clients.story import TOKENS, V1, Like, Refused, Scene, Step, Tokens, World
+from tests.clients.story import TOKENS, V1, Like, Refused, Scene, Step, Tokens, World, proven
 
 ANYTHING: Mapping[str, Any] = {}
 NAMED = {"Identities": ["$old"]}
@@ -48,9 +48,7 @@ OLDER: tuple[Scene, ...] = (
             }
         },
     ),
-    World("publish", {"domain": "$old"}),
-    World("advance", {"by": "6s"}),
-    World("advance", {"by": "10s"}),
+    *proven("$old"),
     _step(
         "GetIdentityVerificationAttributes: Success",
         "GetIdentityVerificationAttributes",

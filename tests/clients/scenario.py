@@ -9,7 +9,7 @@ from __future__ import annotations
 from tests.clients.attributes import ATTRIBUTES
 from tests.clients.older import OLDER
 from tests.clients.sending import SENDING
-from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Scene, Step, Tokens, World
+from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Scene, Step, Tokens, proven
 
 ELSEWHERE = "eu-west-1"
 NAME = {"EmailIdentity": "$domain"}
@@ -79,9 +79,7 @@ EASY: tuple[Scene, ...] = (
         {"EmailIdentity": "a/b+c@$domain"},
         Refused("BadRequestException", Like(".*slash.*")),
     ),
-    World("publish", {"domain": "$domain"}),
-    World("advance", {"by": "6s"}),
-    World("advance", {"by": "10s"}),
+    *proven("$domain"),
     Step(
         "its records are seen: SUCCESS",
         "GetEmailIdentity",

@@ -100,3 +100,9 @@ class World:
 
 
 Scene = Step | World
+
+
+def proven(domain: str) -> tuple[World, ...]:
+    """The owner publishes what is asked, and time passes until it has been seen twice, or once more."""
+    waits = (World("advance", {"by": by}) for by in ("6s", "10s", "60s"))
+    return (World("publish", {"domain": domain}), *waits)
