@@ -88,13 +88,16 @@ class Telemetry:
     def count(self, metric: str, amount: float = 1, /, **labels: str) -> None:
         """Adds to a metric; raises KeyError for one that has no sentence."""
         METRICS[metric]
-        key = (metric, tuple(sorted(labels.items())))
+        self._add((metric, tuple(sorted(labels.items()))), amount)
+
+    def _add(self, key: tuple[str, tuple[tuple[str, str], ...]], amount: float) -> None:
         self.counts[key] = self.counts.get(key, 0) + amount
 
     def request(self, done: Request) -> None:
         """The one line of a request, and its counts."""
-        self.count("mailseal_requests_total", operation=done.operation, status=str(done.status))
-        self.count("mailseal_request_seconds_total", done.seconds, operation=done.operation)
+        operation = ("operation", done.operation)
+        self._add(("mailseal_requests_total", (operation, ("status", str(done.status)))), 1)
+        self._add(("mailseal_request_seconds_total", (operation,)), done.seconds)
         fields: dict[str, Value] = {
             "operation": done.operation,
             "status": done.status,

@@ -21,12 +21,13 @@ from typing import IO, Any
 
 from mailseal.sandbox.client import SandboxClient
 from mailseal.sandbox.settings import HOSTED_ZONE
+from mailseal.sesv1.calls import SERVED as SERVED_V1
 from mailseal.sesv2.operations import Operation
 from tests.clients.judging import filled, judged, unknown, without
 from tests.clients.keys import own_keys
-from tests.clients.story import Refused, Scene, Step, World
+from tests.clients.story import V1, Refused, Scene, Step, World
 
-SERVED = frozenset(operation.value for operation in Operation)
+SERVED = {operation.value for operation in Operation} | {f"{V1}:{action}" for action in SERVED_V1}
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent.parent / ".dev" / "clients"
 NOT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -68,7 +69,8 @@ def account_variables(account: Mapping[str, Any]) -> dict[str, str]:
     """The environment of a client that has an account of its own and no other way out."""
     away = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_PAGER": ""}
     away |= {"AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NODE_NO_WARNINGS": "1"}
-    return {**NOT_AWS, **away, **account["environment"]}
+    place = account["environment"]
+    return {**NOT_AWS, **away, **place, "AWS_ENDPOINT_URL_SES": place["AWS_ENDPOINT_URL_SESV2"]}
 
 
 class Client:
@@ -83,11 +85,11 @@ class Client:
         self.version: str = hello["version"]
         self.known: dict[str, dict[str, list[str]]] = hello["known"]
 
-    def call(self, operation: str, given: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """The result of one step."""
+    def call(self, step: Step, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The result of one step with this input."""
         assert self._process.stdin is not None
-        step = {"operation": operation, "input": given, "region": region}
-        self._process.stdin.write(json.dumps(step) + "\n")
+        line = {"service": step.service, "operation": step.operation, "input": given, "region": step.region}
+        self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
         return self._line()
 
@@ -181,6 +183,7 @@ def names_of(slug: str, account: Mapping[str, Any]) -> dict[str, Any]:
         "slug": slug,
         "domain": f"{slug}.example.com",
         "other": f"{slug}-other.example.com",
+        "old": f"{slug}-old.example.com",
         "account": account["account_id"],
         "zone": HOSTED_ZONE,
         **own_keys(),
@@ -206,18 +209,18 @@ class _Run:
         return outcome
 
     def step(self, step: Step) -> Outcome:
-        unserved = [name for name in step.needs or (step.operation,) if name not in SERVED]
+        unserved = [name for name in step.needs or (step.called,) if name not in SERVED]
         if unserved and not _says_unserved(step):
             return Outcome(step.name, Mark.UNSERVED, ", ".join(unserved))
-        known = self.driven.known.get(step.operation)
+        known = self.driven.known.get(step.called)
         if known is None:
-            return Outcome(step.name, Mark.UNKNOWN, step.operation, (step.operation,))
+            return Outcome(step.name, Mark.UNKNOWN, step.called, (step.called,))
         given = filled(step.input, self.names)
         lacking = unknown(given, known["in"])
         if lacking:
-            missing = tuple(f"{step.operation}.{path}" for path in lacking)
+            missing = tuple(f"{step.called}.{path}" for path in lacking)
             return Outcome(step.name, Mark.UNKNOWN, ", ".join(lacking), missing)
-        result = self.driven.call(step.operation, given, step.region)
+        result = self.driven.call(step, given)
         expected: Any = filled(step.expect, self.names)
         unread: list[str] = []
         if not isinstance(expected, Refused):
@@ -226,7 +229,7 @@ class _Run:
         words = judged(expected, result, self.names)
         if not words:
             self._keep(step, result.get("answer", {}))
-        missing = tuple(f"{step.operation}.{path}" for path in unread)
+        missing = tuple(f"{step.called}.{path}" for path in unread)
         return Outcome(step.name, Mark.BAD if words else Mark.GOOD, words, missing)
 
     def _keep(self, step: Step, answer: Mapping[str, Any]) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.clients.driving import ENVIRONMENTS, Mark, Outcome, Told
 from tests.clients.models import described, differences, model_of
+from tests.clients.older import OLDER
 from tests.clients.peers import ANYMAIL_PEER, GENERATIONS, PEERS, SDKS, TERRAFORM_PEER
-from tests.clients.scenario import SECTIONS
+from tests.clients.scenario import BOTH_APIS, OLDER_TITLE, SECTIONS
 from tests.clients.story import Step
 
 TOLD = ENVIRONMENTS / "told"
@@ -54,6 +55,8 @@ def page() -> str:
     for title, scenes in SECTIONS.items():
         steps = [scene.name for scene in scenes if isinstance(scene, Step)]
         parts += [f"\n## {title}\n", *_table(sdks, steps)]
+    older = [told for peer, told in zip(SDKS, sdks, strict=True) if peer.scenes is BOTH_APIS]
+    parts += [f"\n## {OLDER_TITLE}\n", *_table(older, [one.name for one in OLDER if isinstance(one, Step)])]
     for peer, title in ((ANYMAIL_PEER, "django-anymail"), (TERRAFORM_PEER, "Terraform's provider")):
         one = kept(peer.name)
         parts += [f"\n## {title}\n", *_table([one], [outcome.step for outcome in one.outcomes])]

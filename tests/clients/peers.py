@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.clients.driving import ENVIRONMENTS, HERE
-from tests.clients.scenario import SCENARIO
+from tests.clients.scenario import BOTH_APIS, SCENARIO
 from tests.clients.stories import ANYMAIL, TERRAFORM
 from tests.clients.story import Scene
 
@@ -40,9 +40,9 @@ class Peer:
 
 GENERATIONS = ("boto3-1.26", "boto3-1.34", "boto3-1.38", "boto3-1.42", "boto3-newest")
 SDKS = (
-    *(Peer(name.replace("-", " "), name, "boto.py") for name in GENERATIONS),
-    Peer("aiobotocore", "aiobotocore", "aio.py"),
-    Peer("awscli", "awscli", "cli.py"),
+    *(Peer(name.replace("-", " "), name, "boto.py", BOTH_APIS) for name in GENERATIONS),
+    Peer("aiobotocore", "aiobotocore", "aio.py", BOTH_APIS),
+    Peer("awscli", "awscli", "cli.py", BOTH_APIS),
     Peer("JS 2025", "js-2025", "sdk.mjs"),
     Peer("JS newest", "js-newest", "sdk.mjs"),
 )

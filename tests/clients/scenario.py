@@ -7,8 +7,9 @@ sentence of the table in docs/clients.md.
 from __future__ import annotations
 
 from tests.clients.attributes import ATTRIBUTES
+from tests.clients.older import OLDER
 from tests.clients.sending import SENDING
-from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Scene, Step, Tokens, World
+from tests.clients.story import ABSENT, MOMENT, TOKENS, Has, Like, Refused, Scene, Step, Tokens, proven
 
 ELSEWHERE = "eu-west-1"
 NAME = {"EmailIdentity": "$domain"}
@@ -78,9 +79,7 @@ EASY: tuple[Scene, ...] = (
         {"EmailIdentity": "a/b+c@$domain"},
         Refused("BadRequestException", Like(".*slash.*")),
     ),
-    World("publish", {"domain": "$domain"}),
-    World("advance", {"by": "6s"}),
-    World("advance", {"by": "10s"}),
+    *proven("$domain"),
     Step(
         "its records are seen: SUCCESS",
         "GetEmailIdentity",
@@ -351,4 +350,7 @@ SECTIONS: dict[str, tuple[Scene, ...]] = {
     **ATTRIBUTES,
     "The end": END,
 }
+OLDER_TITLE = "The query API of 2010"
 SCENARIO: tuple[Scene, ...] = tuple(scene for section in SECTIONS.values() for scene in section)
+BOTH_APIS = (*SCENARIO, *OLDER)
+"""For clients that have the older API, too."""

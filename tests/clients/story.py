@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAIN = "us-east-1"
+V1, V2 = "ses", "sesv2"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Step:
     keep: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    service: str = V2
+
+    @property
+    def called(self) -> str:
+        """The operation's name, with its API where that is the older one."""
+        return self.operation if self.service == V2 else f"{self.service}:{self.operation}"
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,9 @@ class World:
 
 
 Scene = Step | World
+
+
+def proven(domain: str) -> tuple[World, ...]:
+    """The owner publishes what is asked, and time passes until it has been seen twice, or once more."""
+    waits = (World("advance", {"by": by}) for by in ("6s", "10s", "60s"))
+    return (World("publish", {"domain": domain}), *waits)

@@ -94,17 +94,23 @@ def is_ready(slot: KeySlot, now: datetime, policy: Policy) -> bool:
 
 def in_state(slots: Slots, state: SlotState) -> tuple[KeySlot, ...]:
     """The slots in one state, in the order of their numbers."""
-    return tuple(slot for slot in slots if slot.state is state)
+    return tuple([slot for slot in slots if slot.state is state])
 
 
 def active(slots: Slots) -> KeySlot | None:
     """The slot whose key signs, or would sign once the setting is proven."""
-    return next(iter(in_state(slots, SlotState.ACTIVE)), None)
+    for slot in slots:
+        if slot.state is SlotState.ACTIVE:
+            return slot
+    return None
 
 
 def upcoming(slots: Slots) -> KeySlot | None:
     """The slot whose key is published and waits to be used."""
-    return next(iter(in_state(slots, SlotState.NEXT)), None)
+    for slot in slots:
+        if slot.state is SlotState.NEXT:
+            return slot
+    return None
 
 
 def first_blank(slots: Slots) -> KeySlot | None:
@@ -114,7 +120,9 @@ def first_blank(slots: Slots) -> KeySlot | None:
 
 
 def _quiet_since(slot: KeySlot) -> tuple[float, int]:
-    return max((earlier.until.timestamp() for earlier in slot.earlier), default=0.0), slot.number
+    if not slot.earlier:
+        return 0.0, slot.number
+    return max(earlier.until.timestamp() for earlier in slot.earlier), slot.number
 
 
 def newest_previous(slots: Slots) -> KeySlot | None:
@@ -128,20 +136,19 @@ def _retired(slot: KeySlot) -> float:
 
 def changed(slots: Slots, slot: KeySlot) -> Slots:
     """The slots with one of them put in the place of its number."""
-    return tuple(slot if old.number == slot.number else old for old in slots)
+    return tuple([slot if old.number == slot.number else old for old in slots])
 
 
 def blanked(slot: KeySlot) -> KeySlot:
     """The slot without its key; its token, zone and the memory of its answers stay."""
-    return replace(
-        slot,
-        state=SlotState.BLANK,
-        key=None,
-        placed_at=None,
-        seen_at=None,
-        has_signed=False,
-        blank_at=None,
-        retired_at=None,
+    return KeySlot(
+        number=slot.number,
+        token=slot.token,
+        zone=slot.zone,
+        withdraw_at=slot.withdraw_at,
+        withdrawn=slot.withdrawn,
+        answered=slot.answered,
+        earlier=slot.earlier,
     )
 
 
@@ -230,13 +237,21 @@ def with_key_placed(slots: Slots, wish: Wish, key: KeyRef, now: datetime, policy
     slot = first_blank(slots)
     if slot is None:
         return slots
-    placed = replace(blanked(slot), key=key, placed_at=now, withdraw_at=None, withdrawn=False)
     current = active(slots)
-    if wish.in_use and current is not None:
-        return changed(slots, replace(placed, state=SlotState.NEXT))
-    if current is not None:
+    waits = wish.in_use and current is not None
+    placed = KeySlot(
+        number=slot.number,
+        token=slot.token,
+        zone=slot.zone,
+        state=SlotState.NEXT if waits else SlotState.ACTIVE,
+        key=key,
+        placed_at=now,
+        answered=slot.answered,
+        earlier=slot.earlier,
+    )
+    if current is not None and not waits:
         slots = changed(slots, blanked(current) if wish.revoke else retired(current, now, policy))
-    return changed(slots, replace(placed, state=SlotState.ACTIVE))
+    return changed(slots, placed)
 
 
 def after_time(slots: Slots, wish: Wish, now: datetime, policy: Policy) -> Slots:
@@ -248,7 +263,7 @@ def after_time(slots: Slots, wish: Wish, now: datetime, policy: Policy) -> Slots
         following = None
     if following is not None and may_take_over(following, wish, now, policy):
         slots = _taken_over(slots, following, wish, now, policy)
-    slots = tuple(_after_retention(slot, now) for slot in slots)
+    slots = tuple([_after_retention(slot, now) for slot in slots])
     return _with_room(slots, wish) if wish.revoke else slots
 
 

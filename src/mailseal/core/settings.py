@@ -216,8 +216,12 @@ def with_replica(
 
 
 def refuse_to_end_parent(identity: Identity, what: str) -> None:
-    """Raises BadRequest where another region's identity borrows this one's keys (`what`: be deleted, …)."""
-    if identity.replica_regions:
+    """Raises BadRequest where another region's identity borrows this one's keys (`what`: be deleted, …).
+
+    What has no Easy DKIM has nothing to lend, whoever may name it as a parent.
+    """
+    lends = any(isinstance(setting.method, EasyDkim) for setting in identity.settings)
+    if lends and identity.replica_regions:
         regions = ", ".join(identity.replica_regions)
         raise BadRequest(
             f"Email identity {identity.name} has replicas in {regions} and can't {what}.",

@@ -5,10 +5,13 @@ any input.
 References: RFC 8017 §A.1.1, RFC 8017 §A.1.2, RFC 5208 §5, RFC 5958 §2, RFC 5280 §4.1, RFC 5915 §3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SEQUENCE, INTEGER, OCTET_STRING, BIT_STRING, OID, EXPLICIT_0 = 0x30, 0x02, 0x04, 0x03, 0x06, 0xA0
+
+_MOST_NUMBERS = 10
+"""A key of two primes has nine parts."""
 
 RSA_ENCRYPTION = bytes.fromhex("2a864886f70d010101")
 
@@ -28,11 +31,16 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The form of a document; modulus and public exponent where it holds an RSA private key, else 0."""
+    """The form of a document; modulus and public exponent where it holds an RSA private key, else 0.
+
+    `private` are the numbers behind those two: d, p, q, d mod p-1, d mod q-1, the inverse of q, and what
+    follows where it is more than a key of two primes has.
+    """
 
     form: Form
     modulus: int = 0
     exponent: int = 0
+    private: tuple[int, ...] = field(default=(), repr=False)
 
 
 class _Malformed(ValueError):
@@ -54,7 +62,7 @@ def parse_shape(der: bytes) -> Shape:
             return Shape(Form.UNKNOWN)
         if outer.stop != len(der):
             return Shape(Form.TRAILING_BYTES)
-        return _shape_of(der, _children(der, outer, 3))
+        return _shape_of(der, _children(der, outer, _MOST_NUMBERS))
     except _Malformed:
         return Shape(Form.UNKNOWN)
 
@@ -79,9 +87,9 @@ def parse_rsa_public_bits(spki: bytes) -> int:
 
 def _shape_of(der: bytes, parts: list[_Node]) -> Shape:
     tags = _tags(parts)
-    if tags == (INTEGER, INTEGER, INTEGER):
-        return Shape(Form.PKCS1, _integer(der, parts[1]), _exponent(der, parts[2]))
-    if tags == (INTEGER, SEQUENCE, OCTET_STRING):
+    if tags[:3] == (INTEGER, INTEGER, INTEGER):
+        return _rsa_shape(Form.PKCS1, der, parts)
+    if tags[:3] == (INTEGER, SEQUENCE, OCTET_STRING):
         return _pkcs8_shape(der, parts[1], parts[2])
     if tags[:2] == (INTEGER, OCTET_STRING):
         return Shape(Form.NOT_RSA)  # an EC private key, RFC 5915 §3
@@ -89,7 +97,7 @@ def _shape_of(der: bytes, parts: list[_Node]) -> Shape:
         return Shape(Form.ENCRYPTED)  # EncryptedPrivateKeyInfo, RFC 5958 §3
     if tags in {(SEQUENCE, BIT_STRING), (INTEGER, INTEGER)}:
         return Shape(Form.PUBLIC_KEY)
-    if tags == (SEQUENCE, SEQUENCE, BIT_STRING):
+    if tags[:3] == (SEQUENCE, SEQUENCE, BIT_STRING):
         return Shape(Form.CERTIFICATE)  # or a request for one
     return Shape(Form.UNKNOWN)
 
@@ -98,12 +106,18 @@ def _pkcs8_shape(der: bytes, algorithm: _Node, octets: _Node) -> Shape:
     if _algorithm(der, algorithm) != RSA_ENCRYPTION:
         return Shape(Form.NOT_RSA)
     inner = _node(der, octets.start, octets.stop)
-    numbers = _children(der, inner, 3)
+    numbers = _children(der, inner, _MOST_NUMBERS)
     if inner.stop != octets.stop:
         return Shape(Form.TRAILING_BYTES)
-    if inner.tag != SEQUENCE or _tags(numbers) != (INTEGER, INTEGER, INTEGER):
+    if inner.tag != SEQUENCE or _tags(numbers)[:3] != (INTEGER, INTEGER, INTEGER):
         return Shape(Form.UNKNOWN)
-    return Shape(Form.PKCS8, _integer(der, numbers[1]), _exponent(der, numbers[2]))
+    return _rsa_shape(Form.PKCS8, der, numbers)
+
+
+def _rsa_shape(form: Form, der: bytes, parts: list[_Node]) -> Shape:
+    """The shape of an RSAPrivateKey, RFC 8017 §A.1.2; parts that are no numbers count as 0."""
+    rest = tuple(_integer(der, part) if part.tag == INTEGER else 0 for part in parts[3:])
+    return Shape(form, _integer(der, parts[1]), _exponent(der, parts[2]), rest)
 
 
 def _algorithm(der: bytes, node: _Node) -> bytes:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from mailseal.dkim.der import Form, parse_shape
+from mailseal.dkim.der import Form, Shape, parse_shape
 from mailseal.dkim.weakness import weakness
 
 MIN_BITS, MAX_BITS = 1024, 2048
@@ -58,6 +58,9 @@ _SENTENCES = {
     "inconsistent": f"The numbers of the private key do not belong together. Make a new one: {_MAKE_ONE}",
     "small_factor": f"The key has a small prime factor: anyone can break it. Make a new one: {_MAKE_ONE}",
     "close_primes": f"The key's primes are too close: anyone can break it. Make a new one: {_MAKE_ONE}",
+    "blocked": f"This key cannot be used here: it is not, or no longer, yours alone. Make one: {_MAKE_ONE}",
+    "uneven_primes": f"One of the key's primes is much shorter than the other. Make a new one: {_MAKE_ONE}",
+    "multi_prime": f"The key has more than two primes; signers know two. Make a new one: {_MAKE_ONE}",
     "roca": f"The key has the ROCA flaw (CVE-2017-15361): it can be broken. Make a new one: {_MAKE_ONE}",
 }
 
@@ -147,10 +150,35 @@ def parse_private_key_der(der_or_pem: bytes) -> bytes:
         raise _wrong_length("too_short", bits)
     if shape.exponent != EXPONENT:
         raise refused("bad_exponent")
+    if shape.modulus <= 0:
+        raise refused("inconsistent")
     weak = weakness(shape.modulus)
     if weak:
         raise refused(weak)
+    _check_numbers(shape, bits)
     return der
+
+
+def _check_numbers(shape: Shape, bits: int) -> None:
+    """Raises KeyRefused unless the private numbers belong to the modulus, RFC 8017 §3.2.
+
+    Before anything is loaded: the loader looks first whether a prime is one, of whatever length it may be,
+    and a prime of 40,000 bits beside a modulus of 2048 keeps it busy for hours.
+    """
+    if len(shape.private) > 6:
+        raise refused("multi_prime")
+    if len(shape.private) < 6 or not all(0 < number < shape.modulus for number in shape.private):
+        raise refused("inconsistent")
+    d, p, q, d_p, d_q, inverse = shape.private
+    if p * q != shape.modulus or min(p, q) == 1:
+        raise refused("inconsistent")
+    if min(p, q).bit_length() * 5 < bits * 2:
+        raise refused("uneven_primes")
+    if abs(p - q).bit_length() <= bits // 2 - 100:
+        raise refused("close_primes")
+    fits = (d_p, d_q) == (d % (p - 1), d % (q - 1)) and inverse * q % p == 1
+    if not fits or EXPONENT * d % (p - 1) != 1 or EXPONENT * d % (q - 1) != 1:
+        raise refused("inconsistent")
 
 
 def decode_ses_private_key(text: str) -> bytes:

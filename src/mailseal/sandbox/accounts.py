@@ -10,6 +10,7 @@ import secrets
 from datetime import datetime
 
 from mailseal.core.access import AccessKey, Principal, secret_name
+from mailseal.core.identity import Replica
 from mailseal.sandbox.settings import ACCESS_KEY, ACCESS_KEY_ID, ACCOUNT_ID
 from mailseal.service.configsets import delete_configuration_set
 from mailseal.service.identities import delete_identity
@@ -60,8 +61,10 @@ async def close_account(world: World, account_id: str, now: datetime) -> int:
 
 
 async def delete_identities(world: World, account_id: str, now: datetime) -> int:
-    """The number of identities of an account that were deleted, in all regions; its configuration sets go too."""
+    """How many identities of an account were deleted, in all regions; its configuration sets go too."""
     gone = 0
+    for region in world.regions:
+        gone += await _delete_replicas(world, Principal(account_id, region, "sandbox"), now)
     for region in world.regions:
         who = Principal(account_id, region, "sandbox")
         while names := await _names(world, who):
@@ -71,6 +74,27 @@ async def delete_identities(world: World, account_id: str, now: datetime) -> int
         while sets := await _configuration_sets(world, who):
             for name in sets:
                 await delete_configuration_set(world, who, name, now)
+    return gone
+
+
+async def _delete_replicas(world: World, who: Principal, now: datetime) -> int:
+    """How many replicas were deleted: they go before their parents, which must stay as long as they live."""
+
+    def unit(tx: Tx) -> tuple[str, ...]:
+        rows = tx.identities.list(IdentityQuery(who.account_id, who.region, after=after, limit=_AT_MOST))
+        return tuple(row.name for row in rows)
+
+    def is_replica(tx: Tx) -> bool:
+        identity = tx.identities.load(who.account_id, who.region, name)
+        return identity is not None and any(isinstance(s.method, Replica) for s in identity.settings)
+
+    after, gone = "", 0
+    while names := await world.store.read(unit):
+        for name in names:
+            if await world.store.read(is_replica):
+                await delete_identity(world, who, name, now)
+                gone += 1
+        after = names[-1]
     return gone
 
 

@@ -72,13 +72,12 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
     if is_address(command.name):
         raise BadRequest(_NOT_A_DOMAIN)
     domain = parse_domain(command.name)
-    await get_identity(world, who, domain, now)
-    want = settings.wanted(command)
+    want = await _wanted(world, who, domain, command, now)
     own = await _own_key(world, who, domain, want, now)
     setting_id = world.new_id()
 
     def unit(tx: Tx) -> Identity:
-        identity = load_identity(tx, who, domain, command.name)
+        identity = load_identity(tx, who, domain, domain)
         change = _changed(tx, world, who, identity, want, own, setting_id, now)
         if change.identity == identity and rotation.key_wanted(identity.slots, wish_of(identity)) is None:
             return identity
@@ -87,6 +86,20 @@ async def put_dkim_signing(world: World, who: Principal, command: PutDkimSigning
     identity = await write_with_keys(world, unit, now)
     _wake(world)
     return identity
+
+
+async def _wanted(
+    world: World, who: Principal, domain: Domain, command: PutDkimSigning, now: datetime
+) -> Wanted:
+    """What a Put asks for; raises NotFound rather than BadRequest, and before a key is looked at."""
+    try:
+        want = settings.wanted(command)
+    except BadRequest:
+        await get_identity(world, who, domain, now)
+        raise
+    if isinstance(want, WantByo):
+        await get_identity(world, who, domain, now)
+    return want
 
 
 def _changed(

@@ -10,7 +10,8 @@ from __future__ import annotations
 from mailseal.core import rotation
 from mailseal.service.world import Tx, World
 
-BATCH = 1000
+BATCH = 100
+"""Names in one transaction: some milliseconds, for which no request is answered."""
 
 
 async def publish(world: World) -> int:

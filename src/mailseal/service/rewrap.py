@@ -154,7 +154,8 @@ async def _move_values(world: World, moving: Moving) -> None:
             tx.installation.put(name, value)
         return len(changed)
 
-    moving.moved += await world.store.write(unit)
+    if await world.store.read(lambda tx: bool(world.keyring.current_values(tx.installation.values()))):
+        moving.moved += await world.store.write(unit)
 
 
 async def _retire(world: World, older: str, moving: Moving) -> None:

@@ -24,7 +24,7 @@ from mailseal.sesv2.admission import Admission, Arrived, new_request_id
 from mailseal.sesv2.asked import Asked
 from mailseal.sesv2.calls import MUTATING, SERVICE, UNSTORED, UseCases, answer_of, perform
 from mailseal.sesv2.errors import WireError, wire_error, wire_fault
-from mailseal.sesv2.operations import Operation, route
+from mailseal.sesv2.operations import Operation, find, named
 from mailseal.sesv2.replays import Replays
 from mailseal.telemetry import Request, Telemetry
 
@@ -146,14 +146,16 @@ class SesApi:
     async def _answer(self, scope: Scope, receive: intake.Receive, finished: _Finished) -> bytes:
         target = sigv4.Target(scope["method"], scope["raw_path"], scope["query_string"])
         arrived = Arrived(target, scope["headers"], finished.at)
-        found = route(target.method, target.raw_path)
-        finished.operation, finished.identity = found.operation, found.identity
-        admitted = await self._admission.admitted(arrived, receive, found.body_limit)
-        # SES's rate, too, is for everything but sending.
-        if found.operation is not Operation.SEND_EMAIL:
-            self._admission.within_rate(admitted, finished.at)
+        asked_for = find(target.method, target.raw_path)
+        finished.operation = asked_for.operation
+        admitted = await self._admission.admitted(arrived, receive, asked_for.body_limit)
         who, body = admitted.who, admitted.body
         finished.principal = who
+        # SES's rate, too, is for everything but sending.
+        if asked_for.operation is not Operation.SEND_EMAIL:
+            self._admission.within_rate(admitted, finished.at)
+        found = named(asked_for)
+        finished.identity = found.identity
         asked = Asked(
             self._world,
             who,

@@ -1,8 +1,9 @@
 """Which operation a request asks for, from its method and its path as received.
 
 Rule: pure; routes on the undecoded path and decodes the identity's name exactly once, after the route is
-found. A path that could be read in two ways (dot or empty segments, an encoded slash, overlong UTF-8) is
-refused, so the path that was signed, the path that was routed and the name that is acted on are one.
+found and the request's signature is proven. A path that could be read in two ways (dot or empty segments, an
+encoded slash, overlong UTF-8) is refused, so the path that was signed, the path that was routed and the name
+that is acted on are one.
 References: AWS SESv2 PutEmailIdentityDkimSigningAttributes, whose path began with /v1 until December 2025;
 AWS SESv2 ListEmailIdentities, which was a GET until autumn 2026. Both forms stay.
 """
@@ -95,17 +96,38 @@ _ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The operation of a path, with what the path names not decoded yet: all that is needed of a stranger."""
+
+    operation: Operation
+    raw_names: tuple[bytes, ...]
+    begins_with_identity: bool
+    body_limit: int = SMALL_BODY
+
+
 def route(method: str, raw_path: bytes) -> Route:
     """Where the request goes; raises UnknownOperation, or BadRequest for a path not served or ambiguous."""
+    return named(find(method, raw_path))
+
+
+def named(found: Found) -> Route:
+    """Where the request goes, its names decoded; raises BadRequest for one that is ambiguous."""
+    names = [name_of(raw) for raw in found.raw_names]
+    identity = names.pop(0) if names and found.begins_with_identity else None
+    return Route(found.operation, identity, found.body_limit, names[0] if names else None)
+
+
+def find(method: str, raw_path: bytes) -> Found:
+    """The operation of a path as received; raises UnknownOperation, or BadRequest for one not served."""
     segments = raw_path.split(b"/")
     if segments[0] or b"" in segments[1:-1] or b"." in segments or b".." in segments:
         raise BadRequest("The path must begin with a slash and have no empty and no dot segments.")
     for template, operation in _SERVED.get((method, len(segments)), ()):
         if _fits(template, segments):
-            names = [name_of(have) for want, have in zip(template, segments, strict=True) if want is None]
-            identity = names.pop(0) if names and template[3] == _IDENTITIES else None
+            raw = tuple(have for want, have in zip(template, segments, strict=True) if want is None)
             limit = MESSAGE_BODY if operation is Operation.SEND_EMAIL else SMALL_BODY
-            return Route(operation, identity, limit, names[0] if names else None)
+            return Found(operation, raw, template[3] == _IDENTITIES, limit)
     for template, unserved in _UNSERVED.get((method, len(segments)), ()):
         if _fits(template, segments):
             raise BadRequest(f"Mailseal does not serve {unserved}.")

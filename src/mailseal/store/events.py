@@ -12,12 +12,11 @@ from mailseal.core.identity import Event
 from mailseal.core.stored import StoredEvent
 from mailseal.store.engine import Execute, from_ms, to_ms
 
-# events.last_number: how many events an identity's timeline has.
-_LAST = "SELECT coalesce(max(number), 0) FROM events WHERE account_id = ? AND region = ? AND name = ?"
-
-# events.append: one line more.
+# events.append: one line more, under the next number of its timeline.
 _APPEND = """
-INSERT INTO events (account_id, region, name, number, happened_at, kind, text) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (account_id, region, name, number, happened_at, kind, text)
+SELECT ?, ?, ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM events
+WHERE account_id = ? AND region = ? AND name = ?
 """
 
 # events.list: the newest lines, newest first.
@@ -50,9 +49,8 @@ class Events:
         if not events:
             return
         place = (account_id, region, name)
-        last: int = self._execute(_LAST, place)[0][0]
-        for number, event in enumerate(events, start=last + 1):
-            self._execute(_APPEND, (*place, number, to_ms(at), event.kind, event.text))
+        for event in events:
+            self._execute(_APPEND, (*place, to_ms(at), event.kind, event.text, *place))
 
     def list(self, account_id: str, region: str, name: str, limit: int) -> Sequence[StoredEvent]:
         """The newest events of an identity, newest first."""

@@ -15,14 +15,15 @@ from mailseal.core.identity import Identity, Parent, Setting, verification
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.rotation import Slots, Wish, next_due_at
 from mailseal.core.stored import DueCheck, DueTimes, IdentityQuery, IdentitySummary
-from mailseal.store.engine import Execute, Value, from_ms, from_ms_or_null, to_ms, to_ms_or_null
+from mailseal.store.engine import Execute, Row, Value, from_ms, from_ms_or_null, to_ms, to_ms_or_null
+from mailseal.store.loaded import Loaded, Place
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
 
 # identities.load: one identity.
 _LOAD = """
 SELECT version, created_at, newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, status, may_send
 FROM identities WHERE account_id = ? AND region = ? AND name = ?
 """
 
@@ -37,6 +38,14 @@ ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 
 # identities.update_if_version: an identity that nobody else has changed since.
 _UPDATE = """
+UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
+    length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
+    revoke_old_key = ?, version = version + 1
+WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING version
+"""
+
+# identities.update_standing: the same where it stands otherwise than before.
+_UPDATE_STANDING = """
 UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
     length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
     revoke_old_key = ?, status = ?, may_send = ?, version = version + 1
@@ -76,10 +85,11 @@ _COUNT = "SELECT status, count(*) FROM identities GROUP BY status"
 class Identities:
     """The table identities, and settings and slots as far as they are saved with it."""
 
-    def __init__(self, execute: Execute, settings: Settings, slots: SlotRows) -> None:
+    def __init__(self, execute: Execute, settings: Settings, slots: SlotRows, loaded: Loaded) -> None:
         self._execute = execute
         self._settings = settings
         self._slots = slots
+        self._loaded = loaded
 
     def load(self, account_id: str, region: str, name: str) -> Identity | None:
         """The identity of that name, or None."""
@@ -89,7 +99,8 @@ class Identities:
             return None
         version, created_at, newest_id, signing_id, signing_enabled, *later = rows[0]
         length_changed_at, downgraded_at, last_key_at, *rotation = later
-        new_key_wanted, rotate_days, revoke_old_key = rotation
+        new_key_wanted, rotate_days, revoke_old_key, status, may_send = rotation
+        self._loaded.standing[place] = (status, bool(may_send))
         settings = self._settings.load(*place)
         return Identity(
             *place,
@@ -121,14 +132,24 @@ class Identities:
         """
         place = (identity.account_id, identity.region, identity.name)
         if identity.version == 0:
-            rows = self._execute(_INSERT, (*_state(identity), *place, to_ms(identity.created_at)))
+            values = (*_state(identity), *_standing(identity), *place, to_ms(identity.created_at))
+            rows = self._execute(_INSERT, values)
+            settings: Mapping[str, Setting] = {}
         else:
-            rows = self._execute(_UPDATE, (*_state(identity), *place, identity.version))
+            rows = self._update(identity, place)
+            settings = self._settings.stored(place) if rows else {}
         if not rows:
             return None
-        self._settings.save(identity, due.checks)
+        self._settings.save(identity, settings, due.checks)
         self._slots.save(*place, identity.slots, due.slots)
         return replace(identity, version=rows[0][0])
+
+    def _update(self, identity: Identity, place: Place) -> Sequence[Row]:
+        """The new version in a row, or no row; the status is indexed and written only where it changed."""
+        standing = _standing(identity)
+        if self._loaded.standing.pop(place, None) == standing:
+            return self._execute(_UPDATE, (*_state(identity), *place, identity.version))
+        return self._execute(_UPDATE_STANDING, (*_state(identity), *standing, *place, identity.version))
 
     def delete(self, identity: Identity) -> bool:
         """Whether the identity was removed; False where the stored row is not at its version.
@@ -139,6 +160,8 @@ class Identities:
         place = (identity.account_id, identity.region, identity.name)
         if not self._execute(_DELETE, (*place, identity.version)):
             return False
+        self._loaded.settings.pop(place, None)
+        self._loaded.standing.pop(place, None)
         self._slots.save(*place, identity.slots, _due_by_time(identity.slots, identity.created_at))
         return True
 
@@ -171,7 +194,6 @@ class Identities:
 
 def _state(identity: Identity) -> tuple[Value, ...]:
     """What changes of an identity, in the order of the statements."""
-    stands = verification(identity)
     signing: Setting | None = identity.signing
     return (
         identity.newest.setting_id,
@@ -183,9 +205,13 @@ def _state(identity: Identity) -> tuple[Value, ...]:
         int(identity.new_key_wanted),
         identity.rotate_days,
         int(identity.revoke_old_key),
-        stands.status,
-        int(stands.may_send),
     )
+
+
+def _standing(identity: Identity) -> tuple[DkimStatus, bool]:
+    """What lists tell of an identity, in the order of the statements."""
+    stands = verification(identity)
+    return stands.status, stands.may_send
 
 
 def _due_by_time(slots: Slots, any_moment: datetime) -> datetime | None:

@@ -21,6 +21,7 @@ from mailseal.core.identity import (
 from mailseal.core.keys import KeyRef
 from mailseal.core.stored import DueCheck
 from mailseal.store.engine import Execute, Row, Value, from_ms_or_null, to_ms, to_ms_or_null
+from mailseal.store.loaded import Loaded, Place
 from mailseal.store.proofs import proof_from, proof_values
 from mailseal.store.slots import SlotRows
 
@@ -53,7 +54,17 @@ UPDATE settings SET
     missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
     last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
     negative_until = ?
-WHERE setting_id = ? RETURNING setting_id
+WHERE setting_id = ?
+"""
+
+# settings.update_due: the same, and when the next check is due; a lease on the setting ends.
+_UPDATE_DUE = """
+UPDATE settings SET
+    status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
+    missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
+    last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
+    negative_until = ?, claim_at = ?, is_leased = 0
+WHERE setting_id = ?
 """
 
 # settings.set_due: when the next check is due; a lease on the setting ends.
@@ -94,17 +105,25 @@ SELECT region FROM settings WHERE account_id = ? AND name = ? AND parent_region 
 class Settings:
     """The table settings."""
 
-    def __init__(self, execute: Execute, slots: SlotRows) -> None:
+    def __init__(self, execute: Execute, slots: SlotRows, loaded: Loaded) -> None:
         self._execute = execute
         self._slots = slots
+        self._loaded = loaded
 
     def load(self, account_id: str, region: str, name: str) -> Mapping[str, Setting]:
         """The live settings of an identity, by their ids; a replica's with its parent as it stands."""
-        rows = self._execute(_LOAD, (account_id, region, name))
-        return {
+        place = (account_id, region, name)
+        settings = {
             row[0]: Setting(row[0], self._method(account_id, name, row), proof_from(row[7:25]))
-            for row in rows
+            for row in self._execute(_LOAD, place)
         }
+        self._loaded.settings[place] = settings
+        return settings
+
+    def stored(self, place: Place) -> Mapping[str, Setting]:
+        """The live settings of an identity as they are stored at this moment."""
+        known = self._loaded.settings.get(place)
+        return self.load(*place) if known is None else known
 
     def _method(self, account_id: str, name: str, row: Row) -> Method:
         _, method, bits, selector, key_id, key_bits, spki = row[:7]
@@ -131,26 +150,42 @@ class Settings:
         rows = self._execute(_REPLICAS, (account_id, name, region, region))
         return tuple(sorted({row[0] for row in rows}))
 
-    def save(self, identity: Identity, due: Mapping[str, datetime | None]) -> None:
-        """Writes the identity's settings and ends all others it had.
+    def save(
+        self, identity: Identity, stored: Mapping[str, Setting], due: Mapping[str, datetime | None]
+    ) -> None:
+        """Writes what differs from `stored` of the identity's settings, and ends all others it had.
 
         A setting that `due` does not name keeps the time of its next check and its lease.
         """
         place = (identity.account_id, identity.region, identity.name)
+        self._loaded.settings.pop(place, None)
         settings = identity.settings
         for setting in settings:
-            self._put(place, setting, due)
-        self._execute(_END_OTHERS, (*place, settings[0].setting_id, settings[-1].setting_id))
+            old = stored.get(setting.setting_id)
+            if old is None:
+                self._insert(place, setting, to_ms_or_null(due.get(setting.setting_id)))
+            else:
+                self._update(old, setting, due)
+        alive = {setting.setting_id for setting in settings}
+        if not alive.issuperset(stored):
+            self._execute(_END_OTHERS, (*place, settings[0].setting_id, settings[-1].setting_id))
 
-    def _put(self, place: tuple[str, str, str], setting: Setting, due: Mapping[str, datetime | None]) -> None:
-        moment = to_ms_or_null(due.get(setting.setting_id))
-        proof = proof_values(setting.proof)
-        if not self._execute(_UPDATE, (*proof, setting.setting_id)):
-            method = _method_values(setting)
-            borrowed = _borrowed_values(setting)
-            self._execute(_INSERT, (setting.setting_id, *place, *method, *proof, moment, *borrowed))
-        elif setting.setting_id in due:
-            self._execute(_SET_DUE, (moment, setting.setting_id))
+    def _insert(self, place: Place, setting: Setting, due_ms: int | None) -> None:
+        method, borrowed = _method_values(setting), _borrowed_values(setting)
+        values = (*method, *proof_values(setting.proof), due_ms, *borrowed)
+        self._execute(_INSERT, (setting.setting_id, *place, *values))
+
+    def _update(self, old: Setting, setting: Setting, due: Mapping[str, datetime | None]) -> None:
+        setting_id = setting.setting_id
+        is_due = setting_id in due
+        if setting.proof is old.proof or setting.proof == old.proof:
+            if is_due:
+                self._execute(_SET_DUE, (to_ms_or_null(due[setting_id]), setting_id))
+        elif is_due:
+            values = (*proof_values(setting.proof), to_ms_or_null(due[setting_id]), setting_id)
+            self._execute(_UPDATE_DUE, values)
+        else:
+            self._execute(_UPDATE, (*proof_values(setting.proof), setting_id))
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueCheck]:
         """The settings that are due for a check, claimed until the lease ends."""

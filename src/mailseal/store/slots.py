@@ -15,6 +15,7 @@ from mailseal.core.stored import DueSlots
 from mailseal.dkim.keyrecord import format_key_record
 from mailseal.store.engine import Execute, Row, Value, from_ms, from_ms_or_null, to_ms, to_ms_or_null
 from mailseal.store.keys import Keys
+from mailseal.store.loaded import Loaded, Place
 from mailseal.store.zone import Zone
 
 # The columns of a slot as it is shown to the core: key and served answer beside it.
@@ -58,6 +59,12 @@ INSERT INTO domains (account_id, region, domain, claim_at, is_leased) VALUES (?,
 ON CONFLICT (account_id, region, domain) DO UPDATE SET claim_at = excluded.claim_at, is_leased = 0
 """
 
+# domains.set_due: the same for a domain that has its row; nothing where it is so already.
+_SET_DOMAIN_DUE = """
+UPDATE domains SET claim_at = ?, is_leased = 0 WHERE account_id = ? AND region = ? AND domain = ?
+AND (is_leased <> 0 OR claim_at IS DISTINCT FROM ?)
+"""
+
 # domains.claim: those that are due, oldest first, under a lease.
 _CLAIM = """
 UPDATE domains SET claim_at = ?, is_leased = 1 WHERE (account_id, region, domain) IN (
@@ -69,21 +76,25 @@ UPDATE domains SET claim_at = ?, is_leased = 1 WHERE (account_id, region, domain
 class SlotRows:
     """The tables domains and slots."""
 
-    def __init__(self, execute: Execute, keys: Keys, zone: Zone) -> None:
+    def __init__(self, execute: Execute, keys: Keys, zone: Zone, loaded: Loaded) -> None:
         self._execute = execute
         self._keys = keys
         self._zone = zone
+        self._loaded = loaded
 
     def load(self, account_id: str, region: str, domain: str) -> Slots | None:
         """The slots of a domain, or None where it never had any."""
         place = (account_id, region, domain)
         rows = self._execute(_LOAD, place)
         if not rows:
+            self._loaded.slots[place] = ()
             return None
         earlier: dict[int, list[EarlierAnswer]] = {}
         for number, text, expires_at in self._execute(_EARLIER, place):
             earlier.setdefault(number, []).append(EarlierAnswer(text, from_ms(expires_at)))
-        return tuple(_slot(row, tuple(earlier.get(row[0], ()))) for row in rows)
+        slots = tuple([_slot(row, tuple(earlier.get(row[0], ()))) for row in rows])
+        self._loaded.slots[place] = slots
+        return slots
 
     def find(self, owner: str) -> KeySlot | None:
         """The slot that is published at an owner name, or None."""
@@ -94,37 +105,54 @@ class SlotRows:
 
     def save(self, account_id: str, region: str, domain: str, slots: Slots, due_at: datetime | None) -> None:
         """Saves state and keys of the slots, marks names whose answer has to change, erases unused keys."""
-        self.write(account_id, region, domain, slots)
-        self._execute(_PUT_DOMAIN, (account_id, region, domain, to_ms_or_null(due_at)))
-        self._keys.erase_unreferenced(account_id, region, domain)
+        place = (account_id, region, domain)
+        self._write(place, self._stored(place), slots, due_at)
+        self._keys.erase_unreferenced(*place)
 
-    def write(self, account_id: str, region: str, domain: str, slots: Slots) -> None:
-        """Writes those slots that differ from what is stored, and marks their names; erases nothing."""
-        stored = {slot.number: slot for slot in self.load(account_id, region, domain) or ()}
-        if slots and not stored:
-            self._execute(_PUT_DOMAIN, (account_id, region, domain, None))
+    def _stored(self, place: Place) -> Slots:
+        """The slots of a domain as they are stored at this moment."""
+        known = self._loaded.slots.get(place)
+        return (self.load(*place) or ()) if known is None else known
+
+    def _write(self, place: Place, stored: Slots, slots: Slots, due_at: datetime | None) -> None:
+        """Writes what differs from `stored`, with the time at which the slots are due; erases nothing."""
+        self._loaded.slots.pop(place, None)
+        due_ms = to_ms_or_null(due_at)
+        if stored:
+            self._execute(_SET_DOMAIN_DUE, (due_ms, *place, due_ms))
+        else:
+            self._execute(_PUT_DOMAIN, (*place, due_ms))
+        known = {slot.number: slot for slot in stored}
+        for zone in {slot.zone for slot in slots if slot.number not in known}:
+            self._zone.add(zone)
         for slot in slots:
-            old = stored.get(slot.number)
-            state = _state(slot)
+            old = known.get(slot.number)
             if old is None:
-                names = (slot.owner, account_id, region, domain, slot.number, slot.token, slot.zone)
-                self._zone.add(slot.zone)
-                self._execute(_INSERT, names + state)
-            elif (old.token, old.zone) != (slot.token, slot.zone):
-                raise ValueError("token and zone of a slot are for life")
-            elif _state(old) != state:
-                self._execute(_UPDATE, (*state, slot.owner))
+                self._insert(place, slot)
+            elif old is not slot:
+                self._update(old, slot)
+
+    def _insert(self, place: Place, slot: KeySlot) -> None:
+        names = (slot.owner, *place, slot.number, slot.token, slot.zone)
+        self._execute(_INSERT, names + _state(slot))
+        self._zone.mark(slot.owner)
+
+    def _update(self, old: KeySlot, slot: KeySlot) -> None:
+        if (old.token, old.zone) != (slot.token, slot.zone):
+            raise ValueError("token and zone of a slot are for life")
+        state = _state(slot)
+        if _state(old) != state:
+            self._execute(_UPDATE, (*state, slot.owner))
             if _answer_differs(slot, old):
                 self._zone.mark(slot.owner)
-
-    def set_due(self, account_id: str, region: str, domain: str, due_at: datetime | None) -> None:
-        """Sets when the slots are due and ends a lease on them."""
-        self._execute(_PUT_DOMAIN, (account_id, region, domain, to_ms_or_null(due_at)))
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueSlots]:
         """The domains whose slots are due, oldest first, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [DueSlots(account, region, domain, lease_until) for account, region, domain in rows]
+
+
+_STATES = {str(state): state for state in SlotState}
 
 
 def _slot(row: Row, earlier: tuple[EarlierAnswer, ...]) -> KeySlot:
@@ -134,7 +162,7 @@ def _slot(row: Row, earlier: tuple[EarlierAnswer, ...]) -> KeySlot:
         number=number,
         token=token,
         zone=zone,
-        state=SlotState(state),
+        state=_STATES[state],
         key=None if key_id is None else KeyRef(key_id, bits, spki),
         placed_at=from_ms_or_null(placed_at),
         seen_at=from_ms_or_null(seen_at),
@@ -163,9 +191,9 @@ def _state(slot: KeySlot) -> tuple[Value, ...]:
     )
 
 
-def _answer_differs(slot: KeySlot, stored: KeySlot | None) -> bool:
+def _answer_differs(slot: KeySlot, stored: KeySlot) -> bool:
     """Whether the name serves something else than the slot as it is now asks for; its TTL does not count."""
-    served = None if stored is None else stored.answered
+    served = stored.answered
     if served is None:
         return True
     if slot.withdrawn:

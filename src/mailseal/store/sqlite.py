@@ -211,6 +211,7 @@ def prepare(path: Path) -> None:
 
 
 def _read(connection: apsw.Connection, transaction: Transaction, unit: Callable[[Transaction], T]) -> T:
+    transaction.begin()
     connection.execute("BEGIN")
     try:
         return unit(transaction)

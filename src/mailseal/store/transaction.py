@@ -1,6 +1,6 @@
 """One transaction, cut by what is stored.
 
-Rule: holds nothing of its own; made once for a connection and used again by each transaction on it.
+Rule: made once for a connection and used again by each unit on it; beyond a unit it keeps nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mailseal.store.events import Events, EvidenceReports
 from mailseal.store.identities import Identities
 from mailseal.store.installation import Installation
 from mailseal.store.keys import Keys
+from mailseal.store.loaded import Loaded
 from mailseal.store.mailfrom import MailFromRows
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
@@ -25,10 +26,12 @@ class Transaction:
     """The tables as one transaction sees them (`Tx` in service/world.py, by shape)."""
 
     def __init__(self, execute: Execute) -> None:
+        self._loaded = loaded = Loaded()
         self.keys = Keys(execute)
-        self.zone = Zone(execute)
-        self.slots = SlotRows(execute, self.keys, self.zone)
-        self.identities = Identities(execute, Settings(execute, self.slots), self.slots)
+        self.zone = Zone(execute, loaded)
+        self.slots = SlotRows(execute, self.keys, self.zone, loaded)
+        settings = Settings(execute, self.slots, loaded)
+        self.identities = Identities(execute, settings, self.slots, loaded)
         self.addresses = Addresses(execute)
         self.events = Events(execute)
         self.evidence = EvidenceReports(execute)
@@ -39,3 +42,7 @@ class Transaction:
         self.policies = PolicyRows(execute)
         self.mail_from = MailFromRows(execute)
         self.configuration_sets = ConfigurationSets(execute)
+
+    def begin(self) -> None:
+        """Another unit begins: what earlier ones have loaded may no longer be so."""
+        self._loaded.forget()

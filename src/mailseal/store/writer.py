@@ -1,10 +1,11 @@
 """The one writer of a SQLite database: many units share a commit, and nobody is answered before it.
 
-Rule: a unit runs under a SAVEPOINT of its own, on the event loop's thread; only COMMIT, which waits for the
-disk, has a thread. (Units in a thread give the interpreter's lock away at every statement and get it back a
-whole loop turn later.) Where a failure took the whole transaction with it (disk full, out of memory), nobody
-of that batch is answered and its units run again one by one. After an I/O error nothing is tried again: what
-reached the disk is unknown, so the writer stops for good.
+Rule: units run on the event loop's thread; only COMMIT, which waits for the disk, has a thread. (Units in a
+thread give the interpreter's lock away at every statement and get it back a whole loop turn later.) Where a
+unit refuses or fails, its batch is rolled back and runs once more, each unit under a SAVEPOINT of its own:
+a SAVEPOINT costs a tenth of a unit, and refusals are rare. Where a failure took the whole transaction with it
+(disk full, out of memory), nobody of that batch is answered and its units run again one by one. After an I/O
+error nothing is tried again: what reached the disk is unknown, so the writer stops for good.
 References: docs/decisions/0002-units-and-group-commit.md; sqlite.org/lang_transaction.html §3.
 """
 
@@ -137,26 +138,38 @@ class Writer:
     def _run(self, batch: Sequence[Write]) -> bool:
         """Whether the transaction still stands after all units of the batch."""
         self._connection.execute("BEGIN IMMEDIATE")
+        if all(self._succeeds(write) for write in batch):
+            return True
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        elif len(batch) > 1:
+            return False
+        # A lone unit has had its chance: its error is its answer, and an empty transaction ends its batch.
+        self._connection.execute("BEGIN IMMEDIATE")
+        return len(batch) == 1 or self._run_apart(batch)
+
+    def _run_apart(self, batch: Sequence[Write]) -> bool:
+        """The same, where a unit that fails takes nothing of the others with it."""
         for write in batch:
             self._connection.execute("SAVEPOINT unit")
-            with Caught() as caught:
-                write.result = write.unit(self._transaction)
-            write.error = caught.error
-            if isinstance(caught.error, _FATAL):
-                raise caught.error
-            if not self._connection.in_transaction:
-                # A lone unit has had its chance; its error is its answer.
-                write.error = write.error or apsw.FullError("the transaction was rolled back")
-                return len(batch) == 1 and self._begin_again()
-            if caught.error is not None:
+            if not self._succeeds(write):
+                if not self._connection.in_transaction:
+                    return False
                 self._connection.execute("ROLLBACK TO unit")
             self._connection.execute("RELEASE unit")
         return True
 
-    def _begin_again(self) -> bool:
-        """An empty transaction, so that a batch whose only unit lost its own ends as every other."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        return True
+    def _succeeds(self, write: Write) -> bool:
+        """Whether the unit ran through and the transaction still stands; what came of it is in `write`."""
+        self._transaction.begin()
+        with Caught() as caught:
+            write.result = write.unit(self._transaction)
+        if isinstance(caught.error, _FATAL):
+            raise caught.error
+        write.error = caught.error
+        if write.error is None and not self._connection.in_transaction:
+            write.error = apsw.FullError("the transaction was rolled back")
+        return write.error is None
 
     def _commit_thread(self) -> None:
         while (commit := self._commits.get()) is not None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from mailseal.core.rotation import Answer
 from mailseal.store.engine import Execute, to_ms
+from mailseal.store.loaded import Loaded
 
 _MARGIN = timedelta(seconds=2)
 """For clocks and roundings between our answer and the end of its TTL in a cache."""
@@ -62,8 +63,9 @@ _ADVANCE = "UPDATE zones SET serial = ? WHERE zone = ?"
 class Zone:
     """The tables zones, served, earlier_answers and zone_marks."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, loaded: Loaded) -> None:
         self._execute = execute
+        self._loaded = loaded
         self.is_changed = False
         """Whether a transaction has touched what is served since somebody last took notice."""
 
@@ -88,6 +90,7 @@ class Zone:
         self._execute(_FORGET, (owner, to_ms(now), answer.text))
         self._execute(_SERVE, (owner, zone, answer.text, answer.ttl))
         self._execute(_UNMARK, (owner,))
+        self._loaded.forget_served()
         self.is_changed = True
 
     def add(self, zone: str) -> None:

@@ -22,22 +22,23 @@ from model import known, refusal
 
 async def main() -> None:
     """Serves steps until standard input ends."""
-    clients: dict[str, Any] = {}
+    clients: dict[tuple[str, str], Any] = {}
     async with AsyncExitStack() as stack:
 
-        async def client(region: str) -> Any:
-            if region not in clients:
+        async def client(service: str, region: str) -> Any:
+            if (service, region) not in clients:
                 once = AioConfig(retries={"total_max_attempts": 1})
-                made = get_session().create_client("sesv2", region_name=region, config=once)
-                clients[region] = await stack.enter_async_context(made)
-            return clients[region]
+                made = get_session().create_client(service, region_name=region, config=once)
+                clients[service, region] = await stack.enter_async_context(made)
+            return clients[service, region]
 
         versions = f"{aiobotocore.__version__} (botocore {botocore.__version__})"
-        told = {"version": versions, "known": known(await client("us-east-1"))}
+        models = [(await client(api, "us-east-1")).meta.service_model for api in ("sesv2", "ses")]
+        told = {"version": versions, "known": known(*models)}
         print(json.dumps(told), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             step = json.loads(line)
-            operation = getattr(await client(step["region"]), xform_name(step["operation"]))
+            operation = getattr(await client(step["service"], step["region"]), xform_name(step["operation"]))
             try:
                 answer = await operation(**step["input"])
                 answer.pop("ResponseMetadata")

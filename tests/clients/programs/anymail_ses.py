@@ -60,7 +60,10 @@ def main() -> None:
     )
     django.setup()
     client = boto3.client("sesv2", config=once, **place)
-    members = {**known(client), "SendEmail": {"in": [*MAIL, *ADDED], "out": ["MessageId", "status"]}}
+    members = {
+        **known(client.meta.service_model),
+        "SendEmail": {"in": [*MAIL, *ADDED], "out": ["MessageId", "status"]},
+    }
     print(json.dumps({"version": anymail.__version__, "known": members}), flush=True)
     for line in sys.stdin:
         step = json.loads(line)

@@ -21,21 +21,22 @@ from model import known, refusal
 
 def main() -> None:
     """Serves steps until standard input ends."""
-    clients: dict[str, Any] = {}
+    clients: dict[tuple[str, str], Any] = {}
 
-    def client(region: str) -> Any:
-        if region not in clients:
+    def client(service: str, region: str) -> Any:
+        if (service, region) not in clients:
             once = Config(retries={"total_max_attempts": 1})
             # The oldest generation does not know the variable.
             place = {"endpoint_url": os.environ["AWS_ENDPOINT_URL_SESV2"], "region_name": region}
-            clients[region] = boto3.client("sesv2", config=once, **place)
-        return clients[region]
+            clients[service, region] = boto3.client(service, config=once, **place)
+        return clients[service, region]
 
     versions = f"{boto3.__version__} (botocore {botocore.__version__})"
-    print(json.dumps({"version": versions, "known": known(client("us-east-1"))}), flush=True)
+    models = (client(service, "us-east-1").meta.service_model for service in ("sesv2", "ses"))
+    print(json.dumps({"version": versions, "known": known(*models)}), flush=True)
     for line in sys.stdin:
         step = json.loads(line)
-        operation = getattr(client(step["region"]), xform_name(step["operation"]))
+        operation = getattr(client(step["service"], step["region"]), xform_name(step["operation"]))
         try:
             answer = operation(**step["input"])
             answer.pop("ResponseMetadata")

@@ -17,20 +17,33 @@ from typing import Any
 import awscli
 from awscli.botocore import xform_name
 from awscli.clidriver import create_clidriver
-from model import known_of
+from model import known
 
 _ERROR = re.compile(
     r"An error occurred \((?P<name>\w+)\) when calling the \w+ operation[^:]*: (?P<message>.*)", re.DOTALL
 )
 
+TAKEN_OUT = ("ses:VerifyEmailAddress", "ses:DeleteVerifiedEmailAddress", "ses:ListVerifiedEmailAddresses")
+"""In the model, and no command of the command line."""
+
 
 def run(driver: Any, step: dict[str, Any]) -> dict[str, Any]:
-    """What `aws sesv2 …` gave: its JSON, the error it told, or its words."""
-    command = ["sesv2", xform_name(step["operation"], "-"), "--region", step["region"], "--output", "json"]
+    """What `aws sesv2 …` or `aws ses …` gave: its JSON, the error it told, or its words."""
+    command = [
+        step["service"],
+        xform_name(step["operation"], "-"),
+        "--region",
+        step["region"],
+        "--output",
+        "json",
+    ]
     command += ["--no-paginate", "--cli-input-json", json.dumps(step["input"])]
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = driver.main(command)
+        try:
+            code = driver.main(command)
+        except SystemExit as ended:  # what it does about words that it does not know
+            code = ended.code
     if code == 0:
         return {"answer": json.loads(out.getvalue() or "{}")}
     told = _ERROR.search(err.getvalue())
@@ -43,8 +56,10 @@ def main() -> None:
     """Serves steps until standard input ends."""
     # One for each region: a driver keeps the region of its first command.
     drivers: defaultdict[str, Any] = defaultdict(create_clidriver)
-    model = drivers["us-east-1"].session.get_service_model("sesv2")
-    told = {"version": awscli.__version__, "known": known_of(model)}
+    session = drivers["us-east-1"].session
+    models = (session.get_service_model(service) for service in ("sesv2", "ses"))
+    operations = {name: one for name, one in known(*models).items() if name not in TAKEN_OUT}
+    told = {"version": awscli.__version__, "known": operations}
     print(json.dumps(told), flush=True)
     for line in sys.stdin:
         step = json.loads(line)

@@ -30,18 +30,15 @@ def members(shape: Any, prefix: str = "", depth: int = 0) -> list[str]:
     return found
 
 
-def known(client: Any) -> dict[str, dict[str, list[str]]]:
-    """Each operation of this generation's model with the members it sends and reads."""
-    return known_of(client.meta.service_model)
-
-
-def known_of(model: Any) -> dict[str, dict[str, list[str]]]:
-    """The same of a service model."""
-    shapes = {name: model.operation_model(name) for name in model.operation_names}
-    return {
-        name: {"in": members(one.input_shape), "out": members(one.output_shape)}
-        for name, one in shapes.items()
-    }
+def known(*models: Any) -> dict[str, dict[str, list[str]]]:
+    """Each operation of these service models with the members it sends and reads."""
+    found = {}
+    for model in models:
+        api = "" if model.service_name == "sesv2" else f"{model.service_name}:"
+        for name in model.operation_names:
+            one = model.operation_model(name)
+            found[api + name] = {"in": members(one.input_shape), "out": members(one.output_shape)}
+    return found
 
 
 def refusal(error: Exception) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import dkim_attributes, verification
+from mailseal.sandbox.accounts import delete_identities
 from mailseal.service import rotate
 from tests.unit.service.scenes import DOMAIN, ELSEWHERE, WHO, Scene, status
 from tests.unit.service.test_spine import OWN_KEY, check_signature, play, selector_of
@@ -121,6 +122,27 @@ def test_a_parent_with_replicas_stays_what_it_is(tmp_path: Path) -> None:
         assert (await here.get()).newest == before.newest
         await here.delete(ELSEWHERE)
         await here.delete()
+
+    play(tmp_path, story)
+
+
+def test_two_identities_that_name_each_other_lend_nothing_and_can_be_deleted(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create(origin="AWS_SES_EU_WEST_1")
+        await here.create(who=ELSEWHERE, origin=PARENT)
+        await here.delete()
+        await here.delete(ELSEWHERE)
+
+    play(tmp_path, story)
+
+
+def test_a_sandbox_is_emptied_of_parents_and_replicas_alike(tmp_path: Path) -> None:
+    async def story(here: Scene) -> None:
+        await here.create()
+        await here.proven()
+        await here.create(who=ELSEWHERE, origin=PARENT)
+        gone = await delete_identities(here.world, WHO.account_id, here.clock.now())
+        assert gone == 2
 
     play(tmp_path, story)
 

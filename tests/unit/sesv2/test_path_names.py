@@ -10,6 +10,7 @@ from mailseal.core.errors import BadRequest
 from mailseal.core.names import stored_name
 from mailseal.sesv2.errors import UnknownOperation
 from mailseal.sesv2.operations import Operation, route
+from tests.unit.sesv2.rig import IDENTITIES, Rig, refusal, signed
 
 NAME, ADDRESS = "example.com", "User+tag@example.com"
 
@@ -182,3 +183,16 @@ def test_escapes_outside_the_name_are_no_part_of_any_path() -> None:
     ):
         with pytest.raises(UnknownOperation):
             route("GET", path.encode())
+
+
+@pytest.mark.parametrize("segment", ["%00", "%C0%AE", "a%2Fb", "example.com%0A", "%"])
+def test_a_name_is_decoded_only_for_whoever_has_proven_the_signature(segment: str) -> None:
+    rig = Rig()
+    wire = signed("GET", f"{IDENTITIES}/{segment}")
+    status, error, message = refusal(rig.ask(wire))
+    assert (status, error) == (400, "BadRequestException")
+    assert message.startswith("The name in the path")
+    stranger = wire.with_header(b"x-amz-date", b"20261123T000000Z").without_header(b"authorization")
+    assert refusal(rig.ask(stranger))[:2] == (403, "MissingAuthenticationTokenException")
+    assert rig.lines[-1].fields.get("identity") is None
+    assert rig.cases.arrived == []
