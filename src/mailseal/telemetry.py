@@ -38,6 +38,8 @@ METRICS: Mapping[str, str] = {
 }
 
 _EVENT_WIDTH = 19
+# Longer than any name's part: somebody has sent a key in the place of a name.
+_COULD_BE_A_KEY = re.compile(r"-----BEGIN[\s\S]*|(?:[A-Za-z0-9+/=_-]{64,}\s*)+[A-Za-z0-9+/=_-]*")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{40,}")
 
 
@@ -83,7 +85,7 @@ class Telemetry:
         unknown = fields.keys() - FIELDS
         if unknown:
             raise ValueError(f"not on the list of fields: {', '.join(sorted(unknown))}")
-        self._sink(Line(self._clock(), event, {k: v for k, v in fields.items() if v is not None}))
+        self._write(self._clock(), event, fields)
 
     def count(self, metric: str, amount: float = 1, /, **labels: str) -> None:
         """Adds to a metric; raises KeyError for one that has no sentence."""
@@ -109,7 +111,7 @@ class Telemetry:
             "error": done.error,
             "request_id": done.request_id,
         }
-        self._sink(Line(done.at, "request", {k: v for k, v in fields.items() if v is not None}))
+        self._write(done.at, "request", fields)
 
     def fault(self, where: str, fault: BaseException, *, request_id: str | None = None) -> None:
         """A fault of ours: its kind and where it came from; texts from outside are cut down."""
@@ -117,6 +119,10 @@ class Telemetry:
         self.say(
             "fault", where=where, fault=type(fault).__name__, detail=_trace(fault), request_id=request_id
         )
+
+    def _write(self, at: datetime, event: str, fields: Mapping[str, Value]) -> None:
+        """One line to the sink, without the fields that say nothing and without what could be a key."""
+        self._sink(Line(at, event, {k: _without_keys(v) for k, v in fields.items() if v is not None}))
 
     def surviving(self, where: str) -> Survival:
         """A `with` block that a fault ends without going further: it is told, and `failed` says so."""
@@ -149,6 +155,18 @@ def _trace(fault: BaseException) -> str:
     frames = traceback.extract_tb(fault.__traceback__)[-8:]
     places = " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
     return f"{redacted(str(fault))} ({places})" if places else redacted(str(fault))
+
+
+def _without_keys(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    return _COULD_BE_A_KEY.sub(_hidden, value)
+
+
+def _hidden(run: re.Match[str]) -> str:
+    # A path has a slash every few letters, base64 one in sixty-four.
+    is_path = run[0].startswith("/") and run[0].count("/") * 24 >= len(run[0])
+    return run[0] if is_path else f"[{len(run[0])} characters]"
 
 
 def redacted(text: str) -> str:

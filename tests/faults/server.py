@@ -68,10 +68,14 @@ class Server:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    dns_port: int = field(default_factory=free_port)
+    program: str = "mailseal"
+    """The module that is run as `mailseal`."""
+    environment: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
         (self.folder / "data").mkdir()
-        ports = {"api": self.port, "dns": free_port(), "nobody": free_port(socket.SOCK_DGRAM)}
+        ports = {"api": self.port, "dns": self.dns_port, "nobody": free_port(socket.SOCK_DGRAM)}
         text = CONFIG.format(folder=self.folder, zone=HOSTED_ZONE, **ports)
         (self.folder / "mailseal.toml").write_text(text, encoding="utf-8")
         write_master_key(self.folder / "master.key")
@@ -91,10 +95,17 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until it says that it is ready."""
-        command = [sys.executable, "-m", "mailseal", "serve", "--config", str(self.folder / "mailseal.toml")]
+        command = [
+            sys.executable,
+            "-m",
+            self.program,
+            "serve",
+            "--config",
+            str(self.folder / "mailseal.toml"),
+        ]
         with self.log.open("ab") as log:
             begins = log.seek(0, os.SEEK_END)
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         for _ in range(2000):
             if b'"ready"' in self.log.read_bytes()[begins:]:
                 return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
+import random
 from datetime import UTC, datetime
 
 import pytest
@@ -108,3 +110,19 @@ def test_warnings_of_libraries_become_lines() -> None:
     logger.warning("odd %s", "request")
     logger.removeHandler(handler)
     assert [line.fields["text"] for line in lines] == ["odd request"]
+
+
+def test_no_field_holds_what_could_be_a_key_and_paths_stay_whole() -> None:
+    lines: list[Line] = []
+    telemetry = Telemetry(lines.append, lambda: datetime(2026, 11, 23, tzinfo=UTC))
+    key = base64.b64encode(random.Random(1).randbytes(600)).decode()
+    pem = f"-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----"
+    for sent in (key, pem, key[:64], f"{key}@example.com", key[:64] + "\n" + key[64:90]):
+        telemetry.say("check", identity=sent, text=f"x {sent}")
+        shown = f"{lines[-1].fields['identity']} {lines[-1].fields['text']}"
+        assert not any(key[at : at + 8] in shown for at in range(len(key) - 8)), shown
+        assert "characters]" in shown
+    path = "/srv/mailseal/" + "data/of/one/installation/" * 4 + "control.sock"
+    name = "a-label-of-sixty-three-characters-which-is-the-longest-there-can"[:63] + ".example.com"
+    telemetry.say("ready", control=path, identity=name)
+    assert (lines[-1].fields["control"], lines[-1].fields["identity"]) == (path, name)

@@ -25,18 +25,39 @@ Rule: a `Refusal` is raised only from core and service; each subclass is named l
 
 from __future__ import annotations
 
+import re
+
+# Not in a name, an address or an ARN, but in every private key: lines of base64, or hexadecimal digits.
+_COULD_BE_A_KEY = re.compile(r"-----BEGIN[\s\S]*|(?:[A-Za-z0-9+/=_-]{64,}(?:\\n|\s)*)+[A-Za-z0-9+/=_-]*")
+
 
 class Refusal(Exception):
     """A request understood and declined.
 
     `message` is AWS's own sentence where it is known; `hint` says what to do and is kept apart from it,
-    because programs match AWS's sentences to the byte.
+    because programs match AWS's sentences to the byte. A private key that was sent in the place of a name
+    does not come back in either.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_keys(message)
+        self.hint = without_keys(hint)
+        super().__init__(self.message)
+
+
+def without_keys(text: str) -> str:
+    """The text without whatever is long enough to be a private key.
+
+    >>> without_keys("Invalid domain name " + "MIIE" * 400 + ".")
+    'Invalid domain name [1600 characters].'
+    """
+    return _COULD_BE_A_KEY.sub(_hidden, text)
+
+
+def _hidden(run: re.Match[str]) -> str:
+    # A path has a slash every few letters, base64 one in sixty-four.
+    is_path = run[0].startswith("/") and run[0].count("/") * 24 >= len(run[0])
+    return run[0] if is_path else f"[{len(run[0])} characters]"
 
 
 class BadRequest(Refusal):
