@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -28,7 +29,8 @@ from mailseal.app.installation import add_access_key, open_installation
 from mailseal.core.access import AccessKey
 from mailseal.sealing import Keyring, load_master_key, write_master_key
 from mailseal.store.sqlite import SqliteStore
-from tests.fakes import HOSTED_ZONE, START, pooled_key
+from tests.fakes import HOSTED_ZONE, START, FakeClock, fake_world, opened_store, pooled_key
+from tests.unit.service.scenes import Scene
 
 KEY = AccessKey("MSAKCRASH00000000001", "000000000001", "crash-secret")
 REGION = "us-east-1"
@@ -221,3 +223,12 @@ class Client:
 
 def _v1(path: str) -> str:
     return path.replace("/v2/", "/v1/", 1)
+
+
+async def prove(server: Server) -> None:
+    """Gives an installation whose server does not run an identity that may send."""
+    keyring = Keyring(load_master_key(f"file:{server.folder}/master.key"))
+    async with opened_store(server.database.parent) as store:
+        scene = Scene(fake_world(store, keyring=keyring, clock=FakeClock(datetime.now(UTC))))
+        await scene.create()
+        await scene.proven()

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -37,10 +36,10 @@ from mailseal.sealing import Keyring, load_master_key, write_master_key
 from mailseal.sealing.envelope import open_envelope
 from mailseal.store.transaction import Transaction
 from tests.conftest import CHECKOUT
-from tests.fakes import FakeClock, fake_world, opened_store, pooled_key
+from tests.fakes import opened_store, pooled_key
 from tests.faults.canary import Canary
-from tests.faults.server import KEY, REGION, Server
-from tests.unit.service.scenes import DOMAIN, MAIL, Scene
+from tests.faults.server import KEY, REGION, Server, prove
+from tests.unit.service.scenes import DOMAIN, MAIL
 
 IDENTITIES = "/v2/email/identities"
 
@@ -334,15 +333,6 @@ def files_of(server: Server) -> dict[str, bytes]:
         if path.is_file() and path not in given and path.parent.name != "given":
             kept[str(path.relative_to(server.folder))] = path.read_bytes()
     return kept
-
-
-async def prove(server: Server) -> None:
-    """An identity of the installation's that may send, its keys known to nobody."""
-    keyring = Keyring(load_master_key(f"file:{server.folder}/master.key"))
-    async with opened_store(server.database.parent) as store:
-        scene = Scene(fake_world(store, keyring=keyring, clock=FakeClock(datetime.now(UTC))))
-        await scene.create()
-        await scene.proven()
 
 
 async def all_keys(server: Server, canary: Canary) -> int:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
 from mailseal.sealing import write_master_key
 from mailseal.store.sqlite import peek_installation
-from tests.faults.server import Client, Server
+from tests.faults.server import Client, Server, free_port, prove
+from tests.unit.service.scenes import DOMAIN, MAIL
 
 
 @pytest.fixture
@@ -139,3 +143,31 @@ print(libc.prctl(3, 0, 0, 0, 0))
 close_memory()
 print(libc.prctl(3, 0, 0, 0, 0))
 """
+
+
+def test_a_row_that_was_tampered_with_shows_in_log_metrics_and_timeline(server: Server) -> None:
+    asyncio.run(prove(server))
+    port = free_port()
+    config = server.folder / "mailseal.toml"
+    config.write_text(config.read_text().replace("[keys]", f'metrics = "127.0.0.1:{port}"\n[keys]'))
+    server.start()
+    client = Client(server.port)
+    assert send(client) == 200
+    connection = apsw.Connection(str(server.database))
+    connection.execute("UPDATE private_keys SET envelope = randomblob(length(envelope))")
+    connection.close()
+    assert [send(client) for _ in range(2)] == [500, 500]
+    client.close()
+    alarms = [line for line in server.log.read_text().splitlines() if '"event":"alarm"' in line]
+    assert [json.loads(line)["identity"] for line in alarms] == [DOMAIN] * 2
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        assert "mailseal_alarms_total 2" in page.read().decode()
+    shown = json.loads(mailseal(server, "identity", "show", DOMAIN, "--json").stdout)
+    assert [event["kind"] for event in shown["events"]].count("alarm") == 1
+
+
+def send(client: Client) -> int:
+    """The status of one mail."""
+    raw = base64.b64encode(MAIL).decode()
+    body = {"Content": {"Raw": {"Data": raw}}, "Destination": {"ToAddresses": ["you@example.net"]}}
+    return client.call("POST", "/v2/email/outbound-emails", body).status

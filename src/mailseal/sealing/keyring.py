@@ -40,6 +40,8 @@ class Succession:
     """A master key that is ready to take over, and what is stored in the moment when it does."""
 
     master: MasterKey
+    replaces: str
+    """The id of the master key that it was made ready to replace."""
     values: Mapping[str, bytes]
     take_over: Callable[[], None]
     """Lets the keyring seal with it from then on; what was sealed before still opens."""
@@ -169,7 +171,7 @@ class Keyring:
             PREDECESSOR: ahead.seal_secret(PREDECESSOR, self._master.secret.reveal()),
             signpost: self.seal_secret(signpost, provider.encode()),
         }
-        return Succession(first.master, values, partial(self._adopt, first.master))
+        return Succession(first.master, self._master.key_id, values, partial(self._adopt, first.master))
 
     def forget_older(self, master_key_id: str) -> None:
         """Opens nothing any more that names this older master key, not even what was opened before."""

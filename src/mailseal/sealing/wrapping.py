@@ -156,7 +156,11 @@ class VaultService:
         return data
 
     def _exchange(self, path: str, body: str) -> tuple[int, bytes]:
-        headers = {"Content-Type": "application/json", "X-Vault-Token": self._token()}
+        headers = {
+            "Content-Type": "application/json",
+            "X-Vault-Token": self._token(),
+            "X-Vault-Request": "true",
+        }
         namespace = os.environ.get("VAULT_NAMESPACE") or os.environ.get("BAO_NAMESPACE")
         if namespace:
             headers["X-Vault-Namespace"] = namespace

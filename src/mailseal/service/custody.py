@@ -56,6 +56,10 @@ class Succession(Protocol):
         """What is stored in the moment when it does."""
 
     @property
+    def replaces(self) -> str:
+        """The id of the master key that it was made ready to replace."""
+
+    @property
     def take_over(self) -> Callable[[], None]:
         """Seals with it from then on; the one before still opens."""
 

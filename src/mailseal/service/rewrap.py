@@ -41,21 +41,28 @@ class Moving:
 async def begin(world: World, provider: str) -> None:
     """Lets the master key that `provider` names take over; raises BadRequest where that cannot be."""
     if world.keyring.older_key_id is not None:
-        raise BadRequest(
-            f"Keys are still moving from master key {world.keyring.older_key_id} to the one in use.",
-            hint="mailseal keys rotate-master without --to goes on with that.",
-        )
+        raise _under_way()
     try:
         succession = await asyncio.to_thread(world.keyring.successor, provider)
     except StartRefused as refused:
         raise BadRequest(f"{refused.message}: {refused.why}.", hint=refused.do) from None
 
     def unit(tx: Tx) -> None:
+        # Another change may have begun, and even ended, while this one was made ready.
+        if tx.installation.get(PREDECESSOR) or world.keyring.master_key_id != succession.replaces:
+            raise _under_way()
         for name, value in succession.values.items():
             tx.installation.put(name, value)
 
     await world.store.write(unit)
     succession.take_over()
+
+
+def _under_way() -> BadRequest:
+    return BadRequest(
+        "Keys are still moving from the master key before to the one in use.",
+        hint="mailseal keys rotate-master without --to goes on with that.",
+    )
 
 
 async def go_on(world: World, now: datetime, *, batches: int = 20, settle: float = SETTLE_S) -> Moving:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mailseal.core.access import AccessKey, secret_name
 from mailseal.core.errors import BadRequest
 from mailseal.core.keys import KeyPlace
 from mailseal.core.stored import SealedKey
-from mailseal.sealing import Keyring, SealBroken, master_key_of
+from mailseal.sealing import Keyring, MasterKeyRefused, SealBroken, master_key_of
 from mailseal.sealing.succession import open_keyring
 from mailseal.service import rewrap
 from mailseal.service.world import World
@@ -187,6 +188,37 @@ def test_a_second_rotation_waits_for_the_first(tmp_path: Path) -> None:
                 await rewrap.begin(one.world, provider(tmp_path, "c"))
 
     asyncio.run(story())
+
+
+def test_of_two_changes_at_once_one_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path) as one:
+            await fill(one.world.store, 30)  # type: ignore[arg-type]
+            ready = one.world.keyring.successor(provider(tmp_path, "late"))
+            begun = await asyncio.gather(
+                *(rewrap.begin(one.world, provider(tmp_path, name)) for name in ("b", "c", "d")),
+                return_exceptions=True,
+            )
+            assert [type(one) for one in begun].count(BadRequest) == 2
+            await rewrap.go_on(one.world, START, settle=0)
+            assert one.world.keyring.older_key_id is None
+            assert ready.replaces != one.world.keyring.master_key_id
+            stored = await one.world.store.read(lambda tx: tx.installation.values())
+            names = [name for name in ("b", "c", "d") if opens(provider(tmp_path, name), stored)]
+            assert len(names) == 1
+            keyring = open_keyring(provider(tmp_path, names[0]), stored).keyring
+            for key in await all_keys(one.world.store):  # type: ignore[arg-type]
+                keyring.confirm_key(key)
+
+    asyncio.run(story())
+
+
+def opens(configured: str, stored: Mapping[str, bytes]) -> bool:
+    """Whether a start with this provider opens the database."""
+    try:
+        return open_keyring(configured, stored).outdated == ""
+    except MasterKeyRefused:
+        return False
 
 
 def test_a_provider_that_gives_no_key_changes_nothing(tmp_path: Path) -> None:
