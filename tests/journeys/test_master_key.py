@@ -17,6 +17,7 @@ import pytest
 from mailseal.sealing import write_master_key
 from mailseal.store.sqlite import peek_installation
 from tests.faults.server import Client, Server, free_port, prove
+from tests.unit.key_services import key_services
 from tests.unit.service.scenes import DOMAIN, MAIL
 
 
@@ -80,6 +81,33 @@ def test_the_master_key_changes_where_no_server_runs(server: Server) -> None:
     configure(server, "second.key")
     server.start()
     create(server, "example.com")
+
+
+def test_the_master_key_moves_from_a_file_to_kms_and_on_to_vault(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "VAULT_TOKEN"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    config = server.folder / "mailseal.toml"
+    with key_services("mailseal") as (services, url):
+        configured = f"file:{server.folder}/master.key"
+        for provider in (f"aws-kms:alias/mailseal@{url}", f"vault:{url}#mailseal"):
+            done = mailseal(server, "keys", "rotate-master", "--to", provider)
+            assert done.returncode == 0, done.stderr
+            server.start()
+            create(server, f"old-{provider[:5]}.example.com")
+            server.stop()
+            config.write_text(config.read_text().replace(configured, provider))
+            configured = provider
+            before = len(services.asked)
+            server.start()
+            create(server, f"new-{provider[:5]}.example.com")
+            server.stop()
+            assert len(services.asked) == before + 1, "a key service is asked once a start"
+    stored = peek_installation(server.database)
+    assert len([name for name in stored if name.startswith("wrapped_master_key:")]) == 1
+    assert not [name for name in stored if name.startswith("master_key_successor:")]
 
 
 def test_a_change_that_cannot_be_is_refused_and_leaves_all_as_it_was(server: Server) -> None:

@@ -79,6 +79,15 @@ def test_a_blob_that_was_altered_moved_or_wrapped_by_another_key_is_refused(
             load_master_key(providers(services[1], "other")[number], stored=stored)
 
 
+def test_a_service_that_gives_another_key_back_is_refused(services: tuple[KeyServices, str]) -> None:
+    services[0].binds = False
+    for provider in providers(services[1])[:2]:
+        one, other = first_master_key(provider).values, first_master_key(provider).values
+        swapped = dict(zip(one, other.values(), strict=True))
+        with pytest.raises(MasterKeyRefused, match="is not master key"):
+            load_master_key(provider, stored=swapped)
+
+
 @pytest.mark.parametrize("broken", ["ThrottlingException", "AccessDeniedException", "nonsense"])
 def test_a_kms_that_declines_is_told_by_its_code(services: tuple[KeyServices, str], broken: str) -> None:
     stored = stored_of(providers(services[1])[0])

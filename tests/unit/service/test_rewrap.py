@@ -179,6 +179,26 @@ def test_a_row_that_does_not_open_is_told_and_keeps_the_old_master_key(tmp_path:
     asyncio.run(story())
 
 
+def test_what_cannot_be_read_back_stops_the_rotation_and_keeps_the_old_master_key(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with scene(tmp_path) as one:
+            await fill(one.world.store, 120)  # type: ignore[arg-type]
+            await tampered(
+                one,
+                "CREATE TRIGGER spoils AFTER UPDATE ON private_keys WHEN NEW.key_id = 'key-00007' "
+                "AND length(NEW.envelope) > 300 "
+                "BEGIN UPDATE private_keys SET envelope = zeroblob(300) WHERE key_id = NEW.key_id; END",
+            )
+            await rewrap.begin(one.world, provider(tmp_path))
+            with pytest.raises(SealBroken, match="key-00007"):
+                await rewrap.go_on(one.world, START, settle=0)
+            assert one.world.keyring.older_key_id == fake_keyring().master_key_id
+            stored = await one.world.store.read(lambda tx: tx.installation.values())
+            assert rewrap.PREDECESSOR in stored
+
+    asyncio.run(story())
+
+
 def test_a_second_rotation_waits_for_the_first(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path) as one:
