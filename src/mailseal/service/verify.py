@@ -53,7 +53,7 @@ async def claim(world: World, at_most: int) -> tuple[DueCheck, ...]:
 
 
 async def tick(world: World) -> tuple[Checked, ...]:
-    """Makes due at once what a process that died had begun; only for the one process that has the database."""
+    """What came of every check that was due."""
     due = await claim(world, BATCH)
     results = await asyncio.gather(*(check(world, one) for one in due))
     return tuple(result for result in results if result is not None)
