@@ -52,6 +52,8 @@ class Worker:
         self._bells = bells
         self._telemetry = telemetry
         self._pace = pace
+        # What one turn has claimed has no task yet: without these, catch_up() would take it for done.
+        self._claiming, self._publishing = asyncio.Lock(), asyncio.Lock()
         self._checks: set[asyncio.Task[None]] = set()
         self._mails: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -75,9 +77,7 @@ class Worker:
         """Does all that is due at this moment of the clock, and what follows from it, and returns."""
         for _ in range(_ROUNDS_AT_MOST):
             await self._publish_all()
-            await self._claim()
-            await self._claim_addresses()
-            await rotate.tick(self._world)
+            await self._begin()
             await self._publish_all()
             if self._checks | self._mails:
                 await asyncio.wait(self._checks | self._mails)
@@ -103,16 +103,22 @@ class Worker:
         await asyncio.sleep(PUBLISH_APART_S)
 
     async def _publish_all(self) -> None:
-        while changed := await publish.publish(self._world):
-            self._telemetry.count("mailseal_published_names_total", changed)
+        async with self._publishing:
+            while changed := await publish.publish(self._world):
+                self._telemetry.count("mailseal_published_names_total", changed)
 
     async def _work(self) -> None:
         """One turn: what is due is begun, then it sleeps until something is due or somebody rings."""
         self._bells.worker.clear()
-        begun = await self._claim() + await self._claim_addresses()
-        turned = await rotate.tick(self._world)
-        if not begun and not turned:
+        if not await self._begin():
             await _rung(self._bells.worker, await self._pause())
+
+    async def _begin(self) -> bool:
+        """Begins all that is due, turns the slots that are; whether there was anything."""
+        async with self._claiming:
+            begun = await self._claim() + await self._claim_addresses()
+            turned = await rotate.tick(self._world)
+        return bool(begun or turned)
 
     async def _pause(self) -> float:
         """Real seconds until something is due."""

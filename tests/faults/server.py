@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from botocore.credentials import Credentials
 
 from mailseal.app.installation import add_access_key, open_installation
 from mailseal.core.access import AccessKey
+from mailseal.sandbox.settings import free_ports
 from mailseal.sealing import Keyring, load_master_key, write_master_key
 from mailseal.store.sqlite import SqliteStore
 from tests.fakes import HOSTED_ZONE, START, FakeClock, fake_world, opened_store, pooled_key
@@ -56,11 +56,9 @@ url = "maildir:{folder}/mail"
 """
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
+def free_port() -> int:
     """A port of 127.0.0.1 that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @dataclass
@@ -77,7 +75,7 @@ class Server:
 
     def __post_init__(self) -> None:
         (self.folder / "data").mkdir()
-        ports = {"api": self.port, "dns": self.dns_port, "nobody": free_port(socket.SOCK_DGRAM)}
+        ports = {"api": self.port, "dns": self.dns_port, "nobody": free_port()}
         text = CONFIG.format(folder=self.folder, zone=HOSTED_ZONE, **ports)
         (self.folder / "mailseal.toml").write_text(text, encoding="utf-8")
         write_master_key(self.folder / "master.key")

@@ -39,7 +39,7 @@ def proven(rig: Rig) -> Any:
     ses = rig.client()
     ses.create_email_identity(EmailIdentity=DOMAIN)
     rig.publish(DOMAIN)
-    rig.advance(seconds=12, steps=2)
+    rig.advance(seconds=60, steps=10)
     assert rig.dkim_status(DOMAIN) == "SUCCESS"
     return ses
 
@@ -107,7 +107,7 @@ def test_easy_to_own_key_and_back_leaves_no_mail_unsigned(rig: Rig) -> None:
         SigningAttributes={"DomainSigningSelector": "s1", "DomainSigningPrivateKey": own_key()},
     )
     send(ses, 2)
-    rig.advance(seconds=12, steps=2)
+    rig.advance(seconds=60, steps=10)
     send(ses, 3)
     assert dkim_of(ses)["Status"] == "PENDING"
     rig.publish(DOMAIN)

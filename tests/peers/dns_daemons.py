@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
+
+from mailseal.sandbox.settings import free_ports
 
 _READY_WITHIN_S = 10.0
 
@@ -27,16 +28,7 @@ def dnskeys(zone: str, port: int) -> str:
 
 def free_port() -> int:
     """A port that is free for UDP and TCP on 127.0.0.1 now."""
-    for _ in range(50):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free port was found")
+    return free_ports(1)[0]
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,8 @@ ANY_CREDENTIALS = "every access key that does not exist is let in, its signature
 
 _API, _OUR_DNS, _CUSTOMERS_DNS = 80, 53, 54
 PORT_BASE = 7000
+_BELOW_CONNECTIONS = range(10_000, 32_768)
+_PORTS_TRIED = 200
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
@@ -66,33 +68,31 @@ class Ports:
     @classmethod
     def free(cls) -> Ports:
         """Three ports that nothing listens on, neither TCP nor UDP, at this moment."""
-        with _held(3) as ports:
-            return cls(*ports)
+        return cls(*free_ports(3))
 
 
-@contextmanager
-def _held(count: int) -> Iterator[list[int]]:
-    """Ports of which both the TCP and the UDP side could be bound, held until the block ends."""
-    sockets: list[socket.socket] = []
-    ports: list[int] = []
-    try:
-        for _ in range(200):
-            if len(ports) == count:
-                break
-            stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            stream.bind((LOOPBACK, 0))
-            sockets.append(stream)
-            datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sockets.append(datagrams)
+def free_ports(count: int) -> tuple[int, ...]:
+    """Different ports of 127.0.0.1 that nothing has at this moment, neither TCP nor UDP.
+
+    They lie below those that the kernel gives to connections: between now and the moment at which they are
+    taken, no client's socket can get one by chance.
+    """
+    with ExitStack() as held:
+        return tuple(_held_port(held) for _ in range(count))
+
+
+def _held_port(held: ExitStack) -> int:
+    for _ in range(_PORTS_TRIED):
+        port = _BELOW_CONNECTIONS.start + secrets.randbelow(len(_BELOW_CONNECTIONS))
+        with ExitStack() as both:
             try:
-                datagrams.bind((LOOPBACK, stream.getsockname()[1]))
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    both.enter_context(socket.socket(socket.AF_INET, kind)).bind((LOOPBACK, port))
             except OSError:
                 continue
-            ports.append(stream.getsockname()[1])
-        yield ports
-    finally:
-        for one in sockets:
-            one.close()
+            held.push(both.pop_all())
+            return port
+    raise OSError(f"none of {_PORTS_TRIED} ports of {LOOPBACK} was free")
 
 
 @dataclass(frozen=True, slots=True)
