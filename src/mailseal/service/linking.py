@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mailseal.core import addressid
-from mailseal.core.access import Principal
 from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import AddressChange, AddressIdentity
 from mailseal.core.compose import complete_raw
@@ -21,7 +20,7 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.stored import SealBroken
 from mailseal.dkim.message import parse_message
 from mailseal.service.composing import stamp_of
-from mailseal.service.send import find_signature, sign_message
+from mailseal.service.signing import find_signature, sign_message
 from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, Tx, World
 
 LEASE = timedelta(seconds=90)
@@ -136,8 +135,7 @@ async def _signed(world: World, address: AddressIdentity, token: str) -> bytes:
     raw = complete_raw(text.encode("ascii"), date=stamp.date, message_id=stamp.message_id)
     local, _, domain = links.mail_from.rpartition("@")
     for region in world.regions:
-        operator = Principal(links.operator_account, region, "")
-        signature = await find_signature(world, operator, Mailbox(local, domain))
+        signature = await find_signature(world, links.operator_account, region, Mailbox(local, domain))
         if signature is None:
             continue
         try:

@@ -1,0 +1,118 @@
+"""Use case: decide which key signs for a From address of an account, and sign the message with it.
+
+Rule: every door comes here; who signs and with what is decided and read in one snapshot, and a key signs only
+in the place it belongs to.
+References: RFC 6376 §5, RFC 5322 §3.6.2; AWS SESv2 SendEmail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailseal.core.addresses import Mailbox
+from mailseal.core.addressid import covering_addresses
+from mailseal.core.errors import BadRequest
+from mailseal.core.sending import Covering, SendAs, covering_names, send_as
+from mailseal.core.stored import SealBroken
+from mailseal.dkim.message import Message, MessageRefused
+from mailseal.dkim.sign import DEFAULT, Signer, SignOptions, sign
+from mailseal.service.alarms import raise_alarm
+from mailseal.service.world import SealedKey, Tx, World
+
+LARGE = 1 << 20
+"""Bytes from which on a message is worked on off the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who signs a message: the identity it is sent as, and its key where there is one."""
+
+    identity: str
+    key: SealedKey | None = None
+    sdid: str = ""
+    selector: str = ""
+    account_id: str = ""
+    region: str = ""
+
+
+def load_send_as(
+    tx: Tx, account_id: str, region: str, box: Mailbox, named: str | None = None
+) -> SendAs | None:
+    """As whom an address is used, by what is stored at this moment; None where nothing proven covers it."""
+    domains = (tx.identities.load(account_id, region, name) for name in covering_names(box.domain))
+    names = covering_addresses(box.local, box.domain)
+    addresses = (tx.addresses.load(account_id, region, name) for name in names)
+    said = (tx.addresses.overridden(account_id, region, name) for name in names)
+    covering = Covering(
+        [one for one in domains if one is not None],
+        [one for one in addresses if one is not None],
+        next((one for one in said if one is not None), None),
+    )
+    return send_as(covering, named)
+
+
+def load_signature(tx: Tx, account_id: str, region: str, chosen: SendAs) -> Signature:
+    """What signs for an identity that was chosen in this same transaction."""
+    if chosen.key is None:
+        return Signature(chosen.name, account_id=account_id, region=region)
+    key = tx.keys.load(chosen.key.key_id)
+    if key is None:
+        raise RuntimeError(f"key {chosen.key.key_id} of {chosen.key.sdid} is not stored")
+    return Signature(chosen.name, key, chosen.key.sdid, chosen.key.selector, account_id, region)
+
+
+async def find_signature(world: World, account_id: str, region: str, sender: Mailbox) -> Signature | None:
+    """Who signs for a sender, decided and read in one snapshot; None where nobody may send as it."""
+
+    def unit(tx: Tx) -> Signature | None:
+        chosen = load_send_as(tx, account_id, region, sender)
+        return None if chosen is None else load_signature(tx, account_id, region, chosen)
+
+    return await world.store.read(unit)
+
+
+async def sign_message(world: World, signature: Signature, message: Message, at: datetime) -> bytes:
+    """The message as it goes out, its signature on top; raises BadRequest, and SealBroken after an alarm."""
+    try:
+        return await sign_fields(world, signature, message, at) + message.raw
+    except MessageRefused as refused:
+        raise BadRequest(str(refused)) from None
+
+
+async def sign_fields(
+    world: World, signature: Signature, message: Message, at: datetime, *, options: SignOptions = DEFAULT
+) -> bytes:
+    """The DKIM-Signature fields for the top of a message, nothing where no key signs; large messages are
+    signed off the event loop.
+
+    Raises MessageRefused, and SealBroken, after an alarm, where the key does not open for this signature.
+    """
+    key = signature.key
+    if key is None:
+        return b""
+    signer = Signer(
+        sdid=signature.sdid,
+        selector=signature.selector,
+        sign_digest=lambda digest: world.keyring.sign_digest(key, digest),
+        signature_bytes=key.ref.bits // 8,
+    )
+    stamp = int(at.timestamp())
+    try:
+        _check_place(signature, key)
+        if len(message.raw) > LARGE:
+            return await asyncio.to_thread(sign, message, [signer], stamp, options=options)
+        return sign(message, [signer], stamp, options=options)
+    except SealBroken as broken:
+        place = (signature.account_id, signature.region, signature.sdid)
+        await raise_alarm(world, *place, broken, world.clock.now())
+        raise
+
+
+def _check_place(signature: Signature, key: SealedKey) -> None:
+    """Raises SealBroken where a row leads to another owner's key, which would open in its own place."""
+    own = (signature.account_id, signature.sdid, signature.selector)
+    place = key.place
+    if place is None or (place.account_id, place.domain, place.selector) != own:
+        raise SealBroken(f"key {key.ref.key_id} does not belong to {signature.selector} of {signature.sdid}")
