@@ -16,7 +16,7 @@ from mailseal.core.commands import Attachment, Recipients, SimpleMessage, TextCo
 from mailseal.core.compose import complete_raw, compose_simple
 from mailseal.dkim.canonicalization import Canonicalization
 from mailseal.dkim.keyrecord import format_key_record
-from mailseal.dkim.keys import generate_private_key
+from mailseal.dkim.keys import generate_ed25519_key, generate_private_key
 from mailseal.dkim.message import parse_message
 from mailseal.dkim.sign import OVERSIGNED, Signer, SignOptions, sign
 from tests.peers.verifiers import KINDS, Verifier, all_running, running, verify_by_all
@@ -30,6 +30,8 @@ SIGNERS = {
 RECORDS = {
     f"sel._domainkey.k{bits}.example.com": format_key_record(key.spki).decode() for bits, key in KEYS.items()
 }
+ED25519 = generate_ed25519_key()
+BOTH_KNOWN_TO = {"dkimpy", "mailauth"}
 ALL = [
     pytest.param(
         kind, id=kind.name, marks=[pytest.mark.needs_debian(*kind.debian), pytest.mark.needs_npm(*kind.npm)]
@@ -84,6 +86,20 @@ def test_two_signatures_pass_in_each_canonicalization(
     raw = b"From: a@example.com\r\nTo: b@example.org,\r\n\t c@example.org \r\n\r\n a  b\t\r\n \r\n\r\n"
     message = signed(raw, 1024, 2048, options=SignOptions(header=header, body=body))
     assert verifier.verify(message, RECORDS) == ["pass", "pass"]
+
+
+def test_an_ed25519_signature_below_passes_where_it_is_known_and_never_hurts_the_rsa_one(
+    verifier: Verifier,
+) -> None:
+    below = Signer("k2048.example.com", "ed", ED25519.sign_digest, 64, "ed25519-sha256")
+    message = sign(parse_message(PLAIN), [SIGNERS[2048], below], int(time.time())) + PLAIN
+    records = RECORDS | {"ed._domainkey.k2048.example.com": format_key_record(ED25519.spki).decode()}
+    said = verifier.verify(message, records)
+    assert said[0] == "pass"
+    assert verifier.name not in BOTH_KNOWN_TO or said == ["pass", "pass"]
+    # Its record may be missing: the RSA signature stands for itself.
+    assert verifier.verify(message, RECORDS)[0] == "pass"
+    assert verifier.verify(message.replace(b"body", b"Body"), records).count("pass") == 0
 
 
 @pytest.mark.parametrize("name", OVERSIGNED)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 from mailseal.core.keys import KeyPlace
 from mailseal.core.stored import SealedKey
+from mailseal.dkim.keys import generate_ed25519_key
 from mailseal.sealing import (
     Keyring,
     MasterKeyRefused,
@@ -55,6 +57,20 @@ def opens(key: SealedKey) -> bool:
 
 def test_a_sealed_key_signs_in_its_place() -> None:
     assert opens(sealed())
+
+
+def test_an_ed25519_key_is_sealed_as_any_other() -> None:
+    private = generate_ed25519_key()
+    key = fake_keyring().seal(private, "key-ed", START, PLACE)
+    assert (key.ref.bits, key.ref.spki) == (256, private.spki)
+    signature = fake_keyring().sign_digest(key, DIGEST)
+    public = load_der_public_key(private.spki)
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(signature, DIGEST)
+    with pytest.raises(SealBroken):
+        fake_keyring().sign_digest(replace(key, place=replace(PLACE, selector="other")), DIGEST)
+    with pytest.raises(SealBroken):
+        fake_keyring().sign_digest(replace(key, ref=replace(key.ref, bits=2048)), DIGEST)
 
 
 def test_a_key_from_the_stock_signs_where_it_was_placed_and_nowhere_else() -> None:

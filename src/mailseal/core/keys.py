@@ -9,14 +9,22 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from mailseal.dkim.keys import ED25519_BITS
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRef:
-    """One RSA key: its id, its modulus length and its public half as SubjectPublicKeyInfo DER."""
+    """One key: its id, its length and its public half as SubjectPublicKeyInfo DER; an Ed25519 key has the
+    length 256."""
 
     key_id: str
     bits: int
     spki: bytes = field(repr=False)
+
+    @property
+    def algorithm(self) -> str:
+        """The key's kind, for people."""
+        return "Ed25519" if self.bits == ED25519_BITS else f"RSA {self.bits}"
 
     @property
     def spki_sha256(self) -> bytes:

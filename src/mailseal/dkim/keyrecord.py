@@ -14,6 +14,9 @@ from mailseal.dkim.taglist import TagListError, parse_tag_list, without_blanks
 MAX_STRING_OCTETS = 255
 MIN_RSA_BITS = 1024
 
+_ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")
+"""What the SubjectPublicKeyInfo of an Ed25519 key begins with; the 32 octets of the key follow."""
+
 
 class KeyRecordError(ValueError):
     """A TXT value that is no usable key record; `code` names the reason."""
@@ -54,7 +57,12 @@ class RefusedRecord:
 
 
 def format_key_record(spki: bytes) -> bytes:
-    """The record in SES's form: p= and the key alone; every other tag has the right default."""
+    """The record in SES's form: p= and the key alone; every other tag has the right default.
+
+    An Ed25519 key stands without its SubjectPublicKeyInfo, and beside its type (RFC 8463 §4).
+    """
+    if spki.startswith(_ED25519_HEAD):
+        return b"v=DKIM1; k=ed25519; p=" + base64.b64encode(spki[len(_ED25519_HEAD) :])
     return b"p=" + base64.b64encode(spki)
 
 

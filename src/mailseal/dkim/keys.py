@@ -2,8 +2,8 @@
 
 Rule: what a key is gets learned from its DER in microseconds before anything expensive is done with it, and
 no text or repr made here ever holds a part of it.
-References: RFC 8017 §8.2, RFC 5958 §2, RFC 5280 §4.1.2.7, RFC 7468 §2, RFC 8301 §3.2, RFC 6376 §3.3.3,
-AWS SESv2 DkimSigningAttributes.DomainSigningPrivateKey.
+References: RFC 8017 §8.2, RFC 8463 §3, RFC 5958 §2, RFC 5280 §4.1.2.7, RFC 7468 §2, RFC 8301 §3.2,
+RFC 6376 §3.3.3, AWS SESv2 DkimSigningAttributes.DomainSigningPrivateKey.
 """
 
 import binascii
@@ -14,6 +14,7 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -27,6 +28,8 @@ from mailseal.dkim.weakness import weakness
 
 MIN_BITS, MAX_BITS = 1024, 2048
 EXPONENT = 65537
+ED25519_BITS = 256
+"""The length of every Ed25519 key, by which it is told from an RSA key wherever lengths are kept."""
 
 _PADDING = padding.PKCS1v15()
 _PREHASHED = utils.Prehashed(hashes.SHA256())
@@ -83,13 +86,14 @@ class KeyRefused(ValueError):
 
 
 class PrivateKey:
-    """An RSA private key that signs digests; it prints as its length and cannot be pickled or copied."""
+    """An RSA or Ed25519 private key that signs digests; it prints as its length and cannot be pickled or
+    copied."""
 
     __slots__ = ("_key", "bits", "spki", "spki_sha256")
 
-    def __init__(self, key: rsa.RSAPrivateKey) -> None:
+    def __init__(self, key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> None:
         self._key = key
-        self.bits = key.key_size
+        self.bits = key.key_size if isinstance(key, rsa.RSAPrivateKey) else ED25519_BITS
         self.spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.spki_sha256 = hashlib.sha256(self.spki).digest()
 
@@ -100,7 +104,10 @@ class PrivateKey:
         raise TypeError("a private key is neither pickled nor copied")
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest of 32 octets (RFC 8017 §8.2.1)."""
+        """The signature of a SHA-256 digest of 32 octets: RSASSA-PKCS1-v1_5 (RFC 8017 §8.2.1), or PureEdDSA
+        with the digest for a message (RFC 8463 §3)."""
+        if isinstance(self._key, Ed25519PrivateKey):
+            return self._key.sign(digest)
         return self._key.sign(digest, _PADDING, _PREHASHED)
 
     def to_pkcs8(self) -> bytes:
@@ -113,10 +120,15 @@ def generate_private_key(bits: int) -> PrivateKey:
     return PrivateKey(rsa.generate_private_key(public_exponent=EXPONENT, key_size=bits))
 
 
+def generate_ed25519_key() -> PrivateKey:
+    """A fresh Ed25519 key, within some 50 µs."""
+    return PrivateKey(Ed25519PrivateKey.generate())
+
+
 def load_trusted_key(pkcs8: bytes | bytearray) -> PrivateKey:
     """A key that our own authenticated encryption has vouched for: loaded unchecked, in microseconds."""
     key = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
-    if not isinstance(key, rsa.RSAPrivateKey):
+    if not isinstance(key, rsa.RSAPrivateKey | Ed25519PrivateKey):
         raise refused("not_rsa")
     return PrivateKey(key)
 

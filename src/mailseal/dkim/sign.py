@@ -1,7 +1,8 @@
 """sign(message, signers, at): the DKIM-Signature fields to put on top of a message.
 
 Rule: exactly one From or nothing is signed; one body hash and one canonical header serve all signers.
-References: RFC 6376 §5.4, RFC 6376 §5.4.2, RFC 6376 §5.5, RFC 6376 §3.7, RFC 6376 §8.15.
+References: RFC 6376 §5.4, RFC 6376 §5.4.2, RFC 6376 §5.5, RFC 6376 §3.7, RFC 6376 §8.15,
+RFC 8463 §3.
 """
 
 import hashlib
@@ -44,12 +45,13 @@ _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who signs: `sign_digest` makes an RSASSA-PKCS1-v1_5 signature, so long, of a SHA-256 digest."""
+    """Who signs: `sign_digest` makes a signature, so long, of a SHA-256 digest, by the algorithm of a=."""
 
     sdid: str
     selector: str
     sign_digest: Callable[[bytes], bytes] = field(repr=False)
     signature_bytes: int
+    algorithm: str = "rsa-sha256"
 
     def __post_init__(self) -> None:
         if not (_DNS_NAME.match(self.sdid) and _DNS_NAME.match(self.selector)):
@@ -96,7 +98,7 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
     both = how + "/" + options.body
     result = []
     for signer in signers:
-        head = format_head(signer.selector, signer.sdid, both, at, expires_at)
+        head = format_head(signer.selector, signer.sdid, both, at, expires_at, signer.algorithm)
         unsigned = format_unsigned(head, names, hashed_body)
         data_hash = hashlib.sha256(prefix + canonical_unsigned(unsigned, how)).digest()
         signature = signer.sign_digest(data_hash)

@@ -54,10 +54,16 @@ class Signature:
 
 
 def format_head(
-    selector: str, sdid: str, canonicalization: str, signed_at: int, expires_at: int | None
+    selector: str,
+    sdid: str,
+    canonicalization: str,
+    signed_at: int,
+    expires_at: int | None,
+    algorithm: str = "rsa-sha256",
 ) -> bytes:
     """The field from its name up to t= and x=, each line at most 78 octets where the names allow it."""
-    lines = [b"DKIM-Signature: v=1; a=rsa-sha256; q=dns/txt; c=%b;" % canonicalization.encode()]
+    terms = (algorithm.encode(), canonicalization.encode())
+    lines = [b"DKIM-Signature: v=1; a=%b; q=dns/txt; c=%b;" % terms]
     line = b"s=%b;" % selector.encode()
     tags = [b"d=%b;" % sdid.encode(), b"t=%d;" % signed_at]
     if expires_at is not None:

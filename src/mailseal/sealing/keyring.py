@@ -1,7 +1,8 @@
 """Keys at rest and in use: each private key under a data key of its own, each data key under the master key.
 
 Rule: no operation gives a private key out, and no text made here holds a byte of one.
-References: docs/operating.md; docs/decisions/0014-master-keys.md; RFC 8017 §8.2.
+References: docs/operating.md; docs/decisions/0014-master-keys.md; RFC 8017 §8.2,
+RFC 8463 §3.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -99,7 +101,10 @@ class Keyring:
         envelope.unwrap_data_key(key, self._ciphers)
 
     def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
-        """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest (RFC 8017 §8.2); raises SealBroken."""
+        """The signature of a SHA-256 digest by the key's own algorithm (RFC 8017 §8.2, RFC 8463 §3).
+
+        Raises SealBroken.
+        """
         if len(digest) != SHA256.digest_size:
             raise ValueError("a SHA-256 digest has 32 octets")
         return self._opened(key).sign_digest(digest)
@@ -221,9 +226,13 @@ def _judge(loaded: PrivateKey, ref: KeyRef) -> None:
         raise SealBroken(f"the envelope of key {ref.key_id} holds another key")
     digest = hashlib.sha256(b"mailseal self-test " + ref.key_id.encode()).digest()
     public = load_der_public_key(ref.spki)
-    if not isinstance(public, rsa.RSAPublicKey):
-        raise SealBroken(f"key {ref.key_id} is not an RSA key")
     try:
-        public.verify(loaded.sign_digest(digest), digest, padding.PKCS1v15(), utils.Prehashed(SHA256()))
+        signature = loaded.sign_digest(digest)
+        if isinstance(public, Ed25519PublicKey):
+            public.verify(signature, digest)
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, digest, padding.PKCS1v15(), utils.Prehashed(SHA256()))
+        else:
+            raise SealBroken(f"key {ref.key_id} is neither an RSA key nor an Ed25519 key")
     except InvalidSignature:
         raise SealBroken(f"key {ref.key_id} does not sign as its public half says") from None

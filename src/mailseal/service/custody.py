@@ -73,7 +73,7 @@ class Keyring(Protocol):
         """A stock key bound to its place: its data key is wrapped anew, in memory."""
 
     def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
-        """The RSASSA-PKCS1-v1_5 signature of a SHA-256 digest (RFC 8017 §8.2)."""
+        """The signature of a SHA-256 digest (RFC 8017 §8.2, RFC 8463 §3)."""
 
     def seal_secret(self, name: str, secret: bytes) -> bytes: ...
 

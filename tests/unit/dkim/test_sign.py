@@ -7,7 +7,7 @@ import pytest
 
 from mailseal.dkim.canonicalization import Canonicalization
 from mailseal.dkim.keyrecord import format_key_record
-from mailseal.dkim.keys import PrivateKey
+from mailseal.dkim.keys import PrivateKey, generate_ed25519_key
 from mailseal.dkim.message import Message, MessageRefused, parse_message
 from mailseal.dkim.sign import EIGHT_DAYS, OVERSIGNED, Signer, SignOptions, sign
 from mailseal.dkim.verify import KeyAnswer, KeyFound, NoKey, Result, verify
@@ -58,6 +58,27 @@ def test_every_line_of_the_field_is_at_most_78_octets(message: Message, key: Pri
             limit = max(78, len(sdid) + 5)
             assert max(len(line) for line in field.split(b"\r\n")) <= limit
             assert results(field + message.raw, key) == [Result.PASS]
+
+
+def test_an_ed25519_signature_stands_below_the_rsa_one(message: Message, key: PrivateKey) -> None:
+    second = generate_ed25519_key()
+    below = Signer("example.com", "ed", second.sign_digest, 64, "ed25519-sha256")
+    fields = sign(message, [signer(key), below], AT)
+    assert [line for line in fields.split(b"\r\n") if b"a=" in line] == [
+        b"DKIM-Signature: v=1; a=rsa-sha256; q=dns/txt; c=relaxed/simple;",
+        b"DKIM-Signature: v=1; a=ed25519-sha256; q=dns/txt; c=relaxed/simple;",
+    ]
+    assert max(map(len, fields.split(b"\r\n"))) <= 78
+    records = {SELECTOR: format_key_record(key.spki), "ed": format_key_record(second.spki)}
+
+    def look_up(name: str) -> KeyAnswer:
+        return KeyFound((records[name.partition(".")[0]],))
+
+    passed = verify(parse_message(fields + message.raw), look_up, now=AT)
+    assert [one.result for one in passed] == [Result.PASS, Result.PASS]
+    records["ed"] = format_key_record(generate_ed25519_key().spki)
+    failed = verify(parse_message(fields + message.raw), look_up, now=AT)
+    assert [one.result for one in failed] == [Result.PASS, Result.FAIL]
 
 
 def test_it_expires_eight_days_later_unless_told_otherwise(message: Message, key: PrivateKey) -> None:
