@@ -203,6 +203,25 @@ def test_a_read_sees_one_state_and_cannot_write(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_what_was_read_is_kept_until_anything_is_committed(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        asked: list[int] = []
+
+        def count(tx: Transaction) -> int:
+            asked.append(len(tx.installation._execute("SELECT name FROM installation")))
+            return asked[-1]
+
+        assert [await store.read_kept("count", count) for _ in range(3)] == [0, 0, 0]
+        assert len(asked) == 1
+        assert await store.read_kept("another key", count) == 0
+        await store.write(put("one"))
+        assert [await store.read_kept("count", count) for _ in range(2)] == [1, 1]
+        with pytest.raises(apsw.ReadOnlyError):
+            await store.read_kept("sneaky", put("sneaky"))
+
+    tell(tmp_path, story)
+
+
 IO_ERROR = """
 import asyncio, os, resource, sys
 from pathlib import Path

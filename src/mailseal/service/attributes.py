@@ -47,7 +47,7 @@ async def describe_identity(world: World, who: Principal, name: str, now: dateti
             found = load_identity(tx, who, stored_name(name), name)
         return Described(found, neighbours(tx, who, name))
 
-    return await world.store.read(unit)
+    return await world.store.read_kept((describe_identity, who.account_id, who.region, name), unit)
 
 
 async def put_feedback(world: World, who: Principal, command: PutFeedback, now: datetime) -> None:

@@ -7,7 +7,7 @@ References: docs/decisions/0002-units-and-group-commit.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -358,9 +358,14 @@ class Tx(Protocol):
 
 
 class Store(Protocol):
-    """The database. `write` answers after the COMMIT is durable; a unit may be run more than once."""
+    """The database. `write` answers after the COMMIT is durable; a unit may be run more than once.
+
+    `read_kept` may give what it found for the same key before, as long as nothing was committed since.
+    """
 
     async def read(self, unit: Callable[[Tx], T]) -> T: ...
+
+    async def read_kept(self, key: Hashable, unit: Callable[[Tx], T]) -> T: ...
 
     async def write(self, unit: Callable[[Tx], T]) -> T: ...
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import apsw
@@ -29,6 +29,8 @@ from mailseal.store.writer import Writer
 T = TypeVar("T")
 
 _BUSY_MS = 5000
+_KEPT = 10_000
+"""So many answers of `read_kept` at most; one is a few kilobytes."""
 _STATEMENTS = 256
 
 # What every connection is told, and what it has to say when asked.
@@ -113,6 +115,7 @@ class SqliteStore:
         self._writer = Writer(
             self._writing, execute_on(self._writing), on_commit=self._after_commit, on_stop=on_stop
         )
+        self._kept: dict[Hashable, Any] = {}
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="mailseal-long-read")
         self._aside_connection: apsw.Connection | None = None
 
@@ -145,6 +148,20 @@ class SqliteStore:
         """What a short unit finds in one consistent state; runs at once, on the event loop's thread."""
         return _read(self._reading, self._reader, unit)
 
+    async def read_kept(self, key: Hashable, unit: Callable[[Transaction], T]) -> T:
+        """As `read`; what the unit returned is given again for the same key until something is committed.
+
+        The unit's answer may depend on nothing but the key and the database, and nobody may change it.
+        """
+        if key in self._kept:
+            kept: T = self._kept[key]
+            return kept
+        found = _read(self._reading, self._reader, unit)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[key] = found
+        return found
+
     async def read_long(self, unit: Callable[[Transaction], T]) -> T:
         """The same for a unit that takes long (whole lists, counts): in a thread, on its own connection."""
         return await asyncio.get_running_loop().run_in_executor(self._aside, self._read_aside, unit)
@@ -171,6 +188,8 @@ class SqliteStore:
         return _read(connection, Transaction(execute_on(connection)), unit)
 
     def _after_commit(self, transaction: Transaction) -> None:
+        # This process has the file to itself: there is no other way for an answer to become an old one.
+        self._kept.clear()
         if transaction.zone.is_changed:
             transaction.zone.is_changed = False
             self.served.advance()
