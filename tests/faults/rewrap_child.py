@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ class MortalStore:
     async def read(self, unit: Callable[[Tx], Any]) -> Any:
         """What the store reads."""
         return await self._store.read(unit)
+
+    async def read_kept(self, key: Hashable, unit: Callable[[Tx], Any]) -> Any:
+        """What the store reads."""
+        return await self._store.read_kept(key, unit)
 
     async def write(self, unit: Callable[[Tx], Any]) -> Any:
         """What the store writes, unless it is the one."""

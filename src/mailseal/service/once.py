@@ -9,7 +9,7 @@ over their own retries.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -65,6 +65,10 @@ class OnceStore:
     async def read(self, unit: Callable[[Tx], T]) -> T:
         """As the database."""
         return await self._store.read(unit)
+
+    async def read_kept(self, key: Hashable, unit: Callable[[Tx], T]) -> T:
+        """As the database."""
+        return await self._store.read_kept(key, unit)
 
     async def write(self, unit: Callable[[Tx], T]) -> T:
         """As the database, the answer with it; raises AnsweredAlready, and the unit has done nothing then."""
