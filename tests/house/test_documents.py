@@ -14,7 +14,7 @@ from tests.house.source import CHECKOUT, SOURCE, Module, modules
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 SPEC_ROW = re.compile(r"^\| *([^|]+?) *\| *(yes|partly|no) *\| *(.*?) *\| *(.*?) *\|$", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
-DOOR = re.compile(r"(?<![\w/])\./dev ([a-z]+)")
+DOOR = re.compile(r"(?<![\w/])\./dev ([a-z-]+)")
 PAGE = re.compile(r"\bdocs/[\w/.-]*\w")
 DIVERGENCE_ROW = re.compile(r"^\| *(?:differs|chosen) *\|.*\| *([^|]*?) *\|$", re.MULTILINE)
 # Another machine's words: a checkout is read by people who do not have ours.

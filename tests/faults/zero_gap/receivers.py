@@ -26,7 +26,7 @@ from tests.faults.zero_gap.program import RETAIN_S
 from tests.faults.zero_gap.tally import Tally
 from tests.peers.verifiers import Verifier
 
-LIFE_S = 9.0
+LIFE_S = 8.0
 """The life of a mail: verified once more so long after it was sent, well before its key is blanked."""
 DEFERRED_AT_MOST_S = 12.0
 _SIGNATURE = re.compile(rb"^DKIM-Signature:((?:.*\r\n[ \t])*.*)\r\n", re.IGNORECASE | re.MULTILINE)

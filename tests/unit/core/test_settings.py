@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from mailseal.core import rotation, settings
-from mailseal.core.checking import with_check
+from mailseal.core.checking import switch_due_at, with_check
 from mailseal.core.commands import CreateIdentity, DkimAttributesInput, PutDkimSigning
 from mailseal.core.errors import BadRequest
-from mailseal.core.identity import Identity, dkim_attributes, verification
+from mailseal.core.identity import Identity, dkim_attributes, verification, with_setting
 from mailseal.core.lifecycle import DkimStatus
+from mailseal.core.observations import SoaRecord
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import SlotState
 from mailseal.core.sending import signing_key
@@ -33,6 +34,20 @@ def proven(identity: Identity, hours: float = 0.0) -> Identity:
         report = compare(expected, owner_publishes(expected, identity.slots))
         identity = with_check(identity, identity.newest.setting_id, report, now, POLICY).identity
     return identity
+
+
+def test_a_switch_waits_until_no_cache_holds_that_the_record_was_not_there() -> None:
+    signing = proven(easy_identity())
+    assert signing.signing is not None
+    soa = SoaRecord("ns1.example.com", "hostmaster.example.com", 1, 300)
+    proof = replace(signing.signing.proof, soa=soa)
+    signing = with_setting(signing, replace(signing.signing, proof=proof))
+    # The owner had published before asking, so the check of the new setting sees no absence and no SOA.
+    changed = proven(put_own(signing, 1), 1)
+    assert changed.newest.proof.status is DkimStatus.SUCCESS
+    assert changed.signing is not None
+    assert changed.signing.setting_id == signing.newest.setting_id
+    assert switch_due_at(changed, POLICY) == START + timedelta(hours=1, seconds=302)
 
 
 def put_easy(identity: Identity, bits: int | None, hours: float, name: str = "setting-n") -> Identity:
