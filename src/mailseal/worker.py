@@ -66,7 +66,7 @@ class Worker:
         self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
 
     async def close(self) -> None:
-        """Ends the loops and the checks that are on their way; their leases run out by themselves."""
+        """Ends the loops and the checks that are on their way; the next start takes up what they leave."""
         tasks = [*self._loops, *self._checks, *self._mails]
         for task in tasks:
             task.cancel()

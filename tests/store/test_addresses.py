@@ -13,6 +13,7 @@ from mailseal.core.addressid import AddressIdentity
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.stored import IdentityQuery
 from mailseal.store.sqlite import SqliteStore
+from mailseal.store.transaction import Transaction
 from tests.store.stories import tell
 from tests.unit.core.scenes import ACCOUNT, REGION, START
 
@@ -83,6 +84,24 @@ def test_what_is_due_is_claimed_once_until_its_lease_is_over(tmp_path: Path) -> 
         await store.write(lambda tx: tx.addresses.hold(others[2], START + 9 * HOUR))
         late = await store.write(lambda tx: tx.addresses.claim_due(START + 4 * HOUR, START + 5 * HOUR, 10))
         assert "3@example.com" not in {one.name for one in late}
+
+    tell(tmp_path, story)
+
+
+def test_a_lease_left_behind_ends_and_what_is_not_due_yet_stays_so(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        lease, soon = START + timedelta(seconds=90), START + timedelta(seconds=30)
+        later = replace(ME, name="later@example.com", mail_due_at=soon)
+
+        def unit(tx: Transaction) -> None:
+            tx.addresses.save(ME)
+            tx.addresses.save(later)
+            assert [one.name for one in tx.addresses.claim_due(START, lease, 9)] == [ME.name]
+            assert tx.addresses.release(START, lease) == 1
+            assert [one.name for one in tx.addresses.claim_due(START, lease, 9)] == [ME.name]
+            assert tx.addresses.next_due_at() == soon
+
+        await store.write(unit)
 
     tell(tmp_path, story)
 

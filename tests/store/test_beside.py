@@ -151,6 +151,24 @@ def test_a_domain_that_is_never_due_is_never_claimed(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+def test_a_lease_left_behind_ends_and_no_other_due_time_moves(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        second, lease = timedelta(seconds=1), START + timedelta(seconds=90)
+
+        def unit(tx: Transaction) -> None:
+            tx.mail_from.save(*PLACE, mail_from(), START)
+            tx.mail_from.save(*ADDRESS, mail_from(), START + 30 * second)
+            assert len(tx.mail_from.claim_due(START, lease, 9)) == 1
+            assert tx.mail_from.release(START + second, lease - second) == 0
+            assert tx.mail_from.release(START + second, lease) == 1
+            assert [due.name for due in tx.mail_from.claim_due(START + second, lease, 9)] == [PLACE[2]]
+            assert tx.mail_from.next_due_at() == START + 30 * second
+
+        await store.write(unit)
+
+    tell(tmp_path, story)
+
+
 def test_what_was_seen_of_another_domain_is_forgotten(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         def unit(tx: Transaction) -> None:

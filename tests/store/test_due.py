@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mailseal.core.stored import DueTimes
 from mailseal.store.sqlite import SqliteStore
+from mailseal.store.transaction import Transaction
 from tests.store.stories import PLACE, create, new_identity, renamed, tell
 from tests.unit.core.scenes import ACCOUNT, REGION, START
 
@@ -104,5 +105,27 @@ def test_nothing_is_due_where_nothing_was_asked_for(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         assert await store.read(lambda tx: tx.identities.next_due_at()) is None
         assert await store.write(lambda tx: tx.identities.claim_due(START, LEASE, 10)) == []
+
+    tell(tmp_path, story)
+
+
+def test_leases_left_behind_end_and_what_waits_keeps_its_time(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        later = START + SECOND
+
+        def unit(tx: Transaction) -> None:
+            for name, seconds in (("a.example.com", 0), ("b.example.com", 30)):
+                identity = renamed(new_identity(), name)
+                create(tx, identity, due({identity.newest.setting_id: seconds}, seconds))
+            for claim in (tx.identities.claim_due, tx.slots.claim_due):
+                assert len(claim(START, LEASE, 10)) == 1
+            for release in (tx.identities.release, tx.slots.release):
+                assert release(later, LEASE - SECOND) == 0
+                assert release(later, LEASE) == 1
+            assert [claim.name for claim in tx.identities.claim_due(later, LEASE, 10)] == ["a.example.com"]
+            assert [claim.domain for claim in tx.slots.claim_due(later, LEASE, 10)] == ["a.example.com"]
+            assert tx.identities.next_due_at() == START + 30 * SECOND
+
+        await store.write(unit)
 
     tell(tmp_path, story)

@@ -18,6 +18,7 @@ from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.config import Config
 from mailseal.service.admit import Gate
+from mailseal.service.takeover import release_leases
 from mailseal.service.world import World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
@@ -74,6 +75,9 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     zones = [make_zone(config, apex, store.served) for apex in known]
     name_server = await doors.open_name_server(config, zones, store.served)
     parts.push_async_callback(name_server.close)
+    # The database's lock keeps every other process out, so whatever is leased was left by a dead one.
+    if released := await release_leases(world):
+        telemetry.say("taken up", count=released, text="what an earlier process had begun")
     worker.start()
     parts.push_async_callback(worker.close)
 

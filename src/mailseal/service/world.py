@@ -94,6 +94,9 @@ class Identities(Protocol):
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueCheck]: ...
 
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many were under a lease that ends after `now` and until then; they are due at once."""
+
     def set_check_due(self, account_id: str, region: str, name: str, at: datetime) -> None:
         """Makes every live setting of an identity due at `at` at the latest."""
 
@@ -117,6 +120,8 @@ class Addresses(Protocol):
     def count_by_status(self) -> Mapping[str, int]: ...
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[AddressIdentity]: ...
+
+    def release(self, now: datetime, until: datetime) -> int: ...
 
     def next_due_at(self) -> datetime | None: ...
 
@@ -146,6 +151,8 @@ class SlotRows(Protocol):
         """The slot that is published at an owner name."""
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueSlots]: ...
+
+    def release(self, now: datetime, until: datetime) -> int: ...
 
 
 class Zone(Protocol):
@@ -305,6 +312,8 @@ class MailFromRows(Protocol):
     def delete(self, account_id: str, region: str, name: str) -> None: ...
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueMailFrom]: ...
+
+    def release(self, now: datetime, until: datetime) -> int: ...
 
     def next_due_at(self) -> datetime | None: ...
 

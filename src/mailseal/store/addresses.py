@@ -59,6 +59,12 @@ UPDATE addresses SET claim_at = ? WHERE (account_id, region, name) IN (
 ) RETURNING account_id, region, name, created_at, status, link_at, proven_at, mail_due_at, mails_tried
 """
 
+# addresses.held: those that are not to be claimed before a moment of that stretch.
+_HELD = """
+SELECT account_id, region, name, created_at, status, link_at, proven_at, mail_due_at, mails_tried
+FROM addresses WHERE claim_at > ? AND claim_at <= ?
+"""
+
 # addresses.next_due: the earliest moment at which one may be claimed.
 _NEXT_DUE = "SELECT min(claim_at) FROM addresses"
 
@@ -143,6 +149,14 @@ class Addresses:
         """The addresses about which something is due, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [_address(row) for row in rows]
+
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many addresses were under a lease that ends until then; they are due again."""
+        held = [_address(row) for row in self._execute(_HELD, (to_ms(now), to_ms(until)))]
+        leased = [(one, one.due_at) for one in held if one.due_at is not None and one.due_at <= now]
+        for address, due_at in leased:
+            self.hold(address, due_at)
+        return len(leased)
 
     def next_due_at(self) -> datetime | None:
         """The earliest time at which an address may be claimed; None where nothing is ever due."""

@@ -179,6 +179,10 @@ class Identities:
         """The settings that are due for a check, claimed until the lease ends."""
         return self._settings.claim_due(now, lease_until, limit)
 
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many checks were under a lease that ends until then; they are due at once."""
+        return self._settings.release(now, until)
+
     def set_check_due(self, account_id: str, region: str, name: str, at: datetime) -> None:
         """Makes every live setting of an identity due at `at` at the latest; a check under way stays it."""
         self._settings.hasten(account_id, region, name, at)

@@ -59,6 +59,12 @@ UPDATE mail_from SET claim_at = ?, is_leased = 1 WHERE (account_id, region, name
 ) RETURNING account_id, region, name
 """
 
+# mail_from.release: those under a lease that ends in that stretch are due at once.
+_RELEASE = """
+UPDATE mail_from SET claim_at = ?, is_leased = 0 WHERE claim_at > ? AND claim_at <= ? AND is_leased = 1
+RETURNING name
+"""
+
 # mail_from.next_due: the earliest moment at which one may be claimed.
 _NEXT_DUE = "SELECT min(claim_at) FROM mail_from"
 
@@ -100,6 +106,10 @@ class MailFromRows:
         """Those that are due for a check, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [DueMailFrom(account, region, name) for account, region, name in rows]
+
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many were under a lease that ends until then; they are due at once."""
+        return len(self._execute(_RELEASE, (to_ms(now), to_ms(now), to_ms(until))))
 
     def next_due_at(self) -> datetime | None:
         """The earliest time at which one may be claimed; None where none is ever due."""

@@ -82,6 +82,12 @@ UPDATE settings SET claim_at = ?, is_leased = 1 WHERE setting_id IN (
 ) RETURNING account_id, region, name, setting_id
 """
 
+# settings.release: those under a lease that ends in that stretch are due at once.
+_RELEASE = """
+UPDATE settings SET claim_at = ?, is_leased = 0 WHERE claim_at > ? AND claim_at <= ? AND is_leased = 1
+RETURNING setting_id
+"""
+
 # settings.hasten: the live settings of an identity are due then at the latest; leased ones are on their way.
 _HASTEN = """
 UPDATE settings SET claim_at = ? WHERE account_id = ? AND region = ? AND name = ? AND is_leased = 0
@@ -191,6 +197,10 @@ class Settings:
         """The settings that are due for a check, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [DueCheck(account, region, name, id_, lease_until) for account, region, name, id_ in rows]
+
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many settings were under a lease that ends until then; they are due at once."""
+        return len(self._execute(_RELEASE, (to_ms(now), to_ms(now), to_ms(until))))
 
     def hasten(self, account_id: str, region: str, name: str, at: datetime) -> None:
         """Makes the settings of an identity due at `at` at the latest, save those being checked just now."""

@@ -72,6 +72,12 @@ UPDATE domains SET claim_at = ?, is_leased = 1 WHERE (account_id, region, domain
 ) RETURNING account_id, region, domain
 """
 
+# domains.release: those under a lease that ends in that stretch are due at once.
+_RELEASE = """
+UPDATE domains SET claim_at = ?, is_leased = 0 WHERE claim_at > ? AND claim_at <= ? AND is_leased = 1
+RETURNING domain
+"""
+
 
 class SlotRows:
     """The tables domains and slots."""
@@ -150,6 +156,10 @@ class SlotRows:
         """The domains whose slots are due, oldest first, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [DueSlots(account, region, domain, lease_until) for account, region, domain in rows]
+
+    def release(self, now: datetime, until: datetime) -> int:
+        """How many domains were under a lease that ends until then; their slots are due at once."""
+        return len(self._execute(_RELEASE, (to_ms(now), to_ms(now), to_ms(until))))
 
 
 _STATES = {str(state): state for state in SlotState}
