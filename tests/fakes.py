@@ -64,7 +64,7 @@ class ScriptedDns:
     """A DNS with the records it was given, seen alike by authorities and resolvers.
 
     A name below one of `domains` without a record does not exist; a name elsewhere fails the test. Names in
-    `silent` answer nobody. `zone_text` says what our own hosted zone gives.
+    `silent` answer nobody. `zone_text` says what our own hosted zone gives; it denies every canary.
     """
 
     domains: set[str] = field(default_factory=set)
@@ -72,6 +72,8 @@ class ScriptedDns:
     texts: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     exchanges: dict[str, tuple[str, ...]] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
+    is_dead: bool = False
+    """Whether nobody gets any answer."""
     zone_text: Callable[[str], bytes | None] = lambda owner: None
     asked: list[Question] = field(default_factory=list)
 
@@ -95,11 +97,15 @@ class ScriptedDns:
             self.cnames[owner] = value
 
     def _answer(self, question: Question, stage: Stage, server: str) -> Observation:
-        self.asked.append(question)
         name = question.name
+        seen = Observation(question, Asked(stage, server), Outcome.ANSWER, rcode="NOERROR", ttl=60)
+        if self.is_dead:
+            return replace(seen, outcome=Outcome.TEMPORARY, rcode="", ttl=None, detail="no answer")
+        if name.endswith(f"._canary.{HOSTED_ZONE}"):
+            return replace(seen, outcome=Outcome.NXDOMAIN, ttl=None, zone=HOSTED_ZONE)
+        self.asked.append(question)
         if not any(name == domain or name.endswith(f".{domain}") for domain in self.domains):
             raise AssertionError(f"nobody scripted {question.type} {name}")
-        seen = Observation(question, Asked(stage, server), Outcome.ANSWER, rcode="NOERROR", ttl=60)
         if name in self.silent:
             return replace(seen, outcome=Outcome.TEMPORARY, rcode="", ttl=None, detail="no answer")
         if name in self.cnames:

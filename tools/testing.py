@@ -11,7 +11,7 @@ import debian
 import npm
 from screen import aside
 
-LONG_SUITES = "not suite_mail and not suite_faults and not suite_clients and not suite_keys"
+LONG_SUITES = "not suite_mail and not suite_faults and not suite_clients and not suite_keys and not suite_dns"
 
 
 def run(arguments: list[str]) -> int:

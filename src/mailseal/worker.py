@@ -15,7 +15,7 @@ from datetime import datetime
 
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
-from mailseal.service import linking, mailfrom, publish, rewrap, rotate, stock, verify
+from mailseal.service import linking, mailfrom, publish, rewrap, rotate, stock, verify, watch
 from mailseal.service.due import next_work_at
 from mailseal.service.world import DueCheck, World
 from mailseal.telemetry import Telemetry
@@ -30,6 +30,8 @@ LOOK_AGAIN_S = 30.0
 STOCK_LOOK_S = 2.0
 MOVE_LOOK_S, MOVE_AGAIN_S = 5.0, 3600.0
 """A change of the master key is looked at this often; after keys that do not open not before an hour."""
+WATCH_FIRST_S, WATCH_EVERY_S, WATCH_AGAIN_S = 5.0, 60.0, 10.0
+"""The canary is sent at first, while all is well, and while it is not."""
 FORGET_EVERY_S = 60.0
 FORGET_AT_ONCE = 500
 _BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
@@ -57,12 +59,20 @@ class Worker:
         self._checks: set[asyncio.Task[None]] = set()
         self._mails: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._until_canary_s = WATCH_FIRST_S
 
     def start(self) -> None:
         """Begins to work; everything that was left undone is looked at first."""
         self._bells.publisher.set()
         self._bells.worker.set()
-        loops = (self._publish, self._work, self._fill_stock, self._forget_answers, self._move_keys)
+        loops = (
+            self._publish,
+            self._work,
+            self._fill_stock,
+            self._forget_answers,
+            self._move_keys,
+            self._watch,
+        )
         self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
 
     async def close(self) -> None:
@@ -194,6 +204,13 @@ class Worker:
             moving = await rewrap.go_on(self._world, self._world.clock.now())
             if moving.broken:
                 await asyncio.sleep(MOVE_AGAIN_S)
+
+    async def _watch(self) -> None:
+        """Sends the canary, more often while it does not come back."""
+        await asyncio.sleep(self._until_canary_s)
+        self._until_canary_s = WATCH_AGAIN_S
+        if await watch.watch(self._world):
+            self._until_canary_s = WATCH_EVERY_S
 
     async def _forget_answers(self) -> None:
         """Drops the answers to calls whose time is over, some at a time, so that nobody waits long for it."""

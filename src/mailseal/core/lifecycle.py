@@ -89,6 +89,8 @@ class Check:
     error_type: ErrorType | None = None
     soa: SoaRecord | None = None
     negative_ttl: timedelta | None = None
+    is_disputed: bool = False
+    """Whether a record that one resolver missed was seen by another at the same time."""
 
 
 def started(now: datetime) -> Proof:
@@ -177,6 +179,9 @@ only by a request of the owner."""
 
 def after_check(proof: Proof, check: Check, now: datetime, policy: Policy) -> Proof:
     """The proof after one check, its counters brought forward and the table applied."""
+    if check.is_disputed and check.evidence is Evidence.NEGATIVE and proof.was_proven:
+        # What was proven is gone only when nobody sees it any more.
+        check = replace(check, evidence=Evidence.TEMPORARY)
     counted = _counted(proof, check, now, policy)
     status = next(
         (
@@ -192,8 +197,8 @@ def after_check(proof: Proof, check: Check, now: datetime, policy: Policy) -> Pr
 
 
 def _entered(proof: Proof, status: DkimStatus, now: datetime) -> Proof:
-    """The proof in a status, with what entering SUCCESS means for it."""
-    if status is DkimStatus.SUCCESS:
+    """The proof in a status; in SUCCESS, when its records were last found, and what is wrong if not now."""
+    if status is DkimStatus.SUCCESS and proof.last_evidence is Evidence.POSITIVE:
         proof = replace(proof, last_success_at=now, error_type=None)
     return proof if status is proof.status else replace(proof, status=status, since=now)
 

@@ -56,6 +56,8 @@ class Asked:
 
     stage: Stage
     server: str
+    is_remote: bool = False
+    """Whether a vantage is somebody else's resolver: its word may block SUCCESS, and never alone give it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,8 +242,13 @@ def compare(
         error_type=_ERRORS.get(worst) if worst else None,
         soa=soa,
         negative_ttl=None if negative is None else timedelta(seconds=negative),
+        is_disputed=any(_is_disputed(record) for record in records),
     )
     return CheckReport(records, check, _slot_texts(records))
+
+
+def _is_disputed(record: RecordReport) -> bool:
+    return record.verdict in DEFINITIVE and record.count(Stage.VANTAGE)[1] > 0
 
 
 def _is_cached_absence(seen: Observation) -> bool:
@@ -263,8 +268,10 @@ def _evidence(verdicts: Sequence[Finding]) -> Evidence:
 def _report(record: ExpectedRecord, observations: Sequence[Observation]) -> RecordReport:
     seen = tuple(o for o in observations if record.is_told_by(o))
     authorities = _at_authorities(record, seen)
-    votes = [classify(record, o) for o in seen if o.asked.stage is Stage.VANTAGE]
-    vantages = _quorum(votes, authorities)
+    looks = [o for o in seen if o.asked.stage is Stage.VANTAGE]
+    own = [classify(record, o) for o in looks if not o.asked.is_remote]
+    remote = [classify(record, o) for o in looks if o.asked.is_remote]
+    vantages = _quorum(own, remote, authorities)
     return RecordReport(record, seen, authorities, vantages, _verdict(authorities, vantages))
 
 
@@ -283,20 +290,29 @@ def _at_authorities(record: ExpectedRecord, observations: Sequence[Observation])
     return next(finding for finding in (*_WORST_FIRST, Finding.MATCH) if finding in reachable)
 
 
-def _quorum(votes: Sequence[Finding], authorities: Finding) -> Finding:
-    """What n vantages come to: one of two to five may dissent, two of six or more, and only by silence or
-    by an absence that all reachable authorities contradict."""
+def dissent_allowed(vantages: int) -> int:
+    """How many of so many vantages may say otherwise: one of two to five, two of six or more."""
+    return 0 if vantages < 2 else 1 if vantages <= 5 else 2
+
+
+def _quorum(own: Sequence[Finding], remote: Sequence[Finding], authorities: Finding) -> Finding:
+    """What all vantages come to.
+
+    Dissent is silence, or an absence that all reachable authorities contradict; anything else blocks. Others'
+    resolvers may block, but never prove: one of our own has to have seen the record.
+    """
+    votes = (*own, *remote)
     if not votes:
         return Finding.NOT_ASKED
     for blocking in (Finding.OURS, Finding.BOGUS, Finding.MISMATCH):
         if blocking in votes:
             return blocking
     dissent = [vote for vote in votes if vote is not Finding.MATCH]
-    allowed = 0 if len(votes) == 1 else 1 if len(votes) <= 5 else 2
     stale = [vote for vote in dissent if vote in ABSENT]
-    if len(dissent) <= allowed and (not stale or authorities is Finding.MATCH):
+    is_proven = Finding.MATCH in own and len(dissent) <= dissent_allowed(len(votes))
+    if is_proven and (not stale or authorities is Finding.MATCH):
         return Finding.MATCH
-    return next(finding for finding in _WORST_FIRST if finding in dissent)
+    return next((finding for finding in _WORST_FIRST if finding in dissent), Finding.TEMP)
 
 
 def _verdict(authorities: Finding, vantages: Finding) -> Finding:

@@ -8,6 +8,7 @@ References: AWS SESv2 PutEmailIdentityMailFromAttributes, AWS SESv2 MailFromAttr
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 from mailseal.core.access import Principal
@@ -115,6 +116,7 @@ async def look_at(world: World, mail_from: MailFrom) -> CheckReport:
 
 async def _note(world: World, place: Place, asked: MailFrom, report: CheckReport) -> MailFrom | None:
     now = world.clock.now()
+    report = replace(report, check=world.breaker.judged(report.check))
     text = format_report(report, now)
 
     def unit(tx: Tx) -> MailFrom | None:

@@ -8,13 +8,14 @@ References: RFC 6376 §3.6.2; docs/decisions/0004-key-slots.md.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mailseal.core.access import Principal
 from mailseal.core.checking import with_check
 from mailseal.core.errors import ConcurrentModification
 from mailseal.core.identity import Identity, Setting
+from mailseal.core.lifecycle import DkimStatus, Evidence
 from mailseal.core.observations import Observation, SoaRecord
 from mailseal.core.verification import (
     CheckReport,
@@ -26,6 +27,7 @@ from mailseal.core.verification import (
 from mailseal.service.configure import apply_change, get_identity, with_wanted_key
 from mailseal.service.reports import format_report
 from mailseal.service.stock import write_with_keys
+from mailseal.service.watch import note_look
 from mailseal.service.world import DueCheck, Tx, World
 
 LEASE = timedelta(seconds=90)
@@ -108,6 +110,7 @@ async def look_at(world: World, identity: Identity, setting: Setting) -> CheckRe
 async def _note(world: World, identity: Identity, setting_id: str, report: CheckReport) -> Identity | None:
     """The identity with a check noted; None where it was deleted or kept changing under us."""
     now = world.clock.now()
+    report = _judged(world, identity, setting_id, report, now)
     text = format_report(report, now)
 
     def unit(tx: Tx) -> Identity | None:
@@ -125,3 +128,14 @@ async def _note(world: World, identity: Identity, setting_id: str, report: Check
     if after is not None and after.slots != identity.slots:
         world.wake_publisher()
     return after
+
+
+def _judged(
+    world: World, identity: Identity, setting_id: str, report: CheckReport, now: datetime
+) -> CheckReport:
+    """The report as it counts now: while the fault is likely ours, nothing is held against anybody."""
+    setting = next(s for s in identity.settings if s.setting_id == setting_id)
+    if setting.proof.status is DkimStatus.SUCCESS:
+        key = (identity.account_id, identity.region, identity.name)
+        note_look(world, key, report.check.evidence is not Evidence.POSITIVE, now)
+    return replace(report, check=world.breaker.judged(report.check))

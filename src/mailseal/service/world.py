@@ -33,6 +33,7 @@ from mailseal.core.stored import (
     StoredEvent,
 )
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
+from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys
 
 __all__ = [
@@ -444,6 +445,7 @@ class World:
     alarm: Callable[[str, str], None] = _nobody_hears
     """Tells the operator what has to be looked into at once: about whom, and what."""
     suffixes: PublicSuffixes = NO_SUFFIXES
+    breaker: Breaker = field(default_factory=Breaker)
 
     def zone_of(self, region: str) -> str:
         """The hosted zone into which new identities of a region point."""
