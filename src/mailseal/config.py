@@ -103,6 +103,7 @@ class KeysConfig:
     retain_days: int = _key(8, "a retired key stays published this long, and its TTL")
     stock_2048: int = _key(200, "pairs of 2048 bits made ahead of need")
     stock_1024: int = _key(20, "pairs of 1024 bits made ahead of need")
+    refill_per_minute: int = _key(0, "pairs made a minute for the stock; 0: as fast as its process can")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mailseal.dkim.keys import MAX_BITS, MIN_BITS, PrivateKey, generate_private_key, load_trusted_key
@@ -45,7 +46,8 @@ class KeyMakingFailed(Exception):
 class ChildKeyMaker:
     """Children that make keys, started when first needed (`KeyMaker` in service/world.py, by shape)."""
 
-    def __init__(self, processes: int = 1) -> None:
+    def __init__(self, processes: int = 1, *, on_made: Callable[[int], None] | None = None) -> None:
+        self._on_made = on_made
         self._free: asyncio.Queue[_Child] = asyncio.Queue()
         self._children = tuple(_Child() for _ in range(processes))
         self._is_closed = False
@@ -68,6 +70,8 @@ class ChildKeyMaker:
                 if made is not None:
                     key = load_trusted_key(made)
                     made[:] = bytes(len(made))
+                    if self._on_made is not None:
+                        self._on_made(bits)
                     return key
             raise KeyMakingFailed(f"no key of {bits} bits could be made: {child.last_words or 'closed'}")
         finally:

@@ -33,6 +33,9 @@ METRICS: Mapping[str, str] = {
     "mailseal_checks_total": "Checks of customers' DNS, by the status they ended in.",
     "mailseal_published_names_total": "Owner names whose answer was changed in our zone.",
     "mailseal_keys_made_total": "RSA key pairs made, by length.",
+    "mailseal_stock_keys": "Key pairs that wait in the stock, by length.",
+    "mailseal_stock_target_keys": "Key pairs that are to wait in the stock, by length.",
+    "mailseal_stock_misses_total": "Calls that found no key in the stock and waited for one, by length.",
     "mailseal_alarms_total": "Sealed rows that did not open where they lie.",
     "mailseal_faults_total": "Faults of ours, by where they happened.",
 }
@@ -91,6 +94,11 @@ class Telemetry:
         """Adds to a metric; raises KeyError for one that has no sentence."""
         METRICS[metric]
         self._add((metric, tuple(sorted(labels.items()))), amount)
+
+    def level(self, metric: str, value: float, /, **labels: str) -> None:
+        """Says where something stands now; raises KeyError for a metric that has no sentence."""
+        METRICS[metric]
+        self.counts[(metric, tuple(sorted(labels.items())))] = value
 
     def _add(self, key: tuple[str, tuple[tuple[str, str], ...]], amount: float) -> None:
         self.counts[key] = self.counts.get(key, 0) + amount
@@ -210,7 +218,8 @@ def format_metrics(telemetry: Telemetry) -> str:
     """The counts in the text form that Prometheus reads."""
     lines = []
     for metric, sentence in METRICS.items():
-        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} counter"]
+        kind = "counter" if metric.endswith("_total") else "gauge"
+        lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} {kind}"]
         for (name, labels), value in sorted(telemetry.counts.items()):
             if name == metric:
                 shown = ",".join(f'{label}="{text}"' for label, text in labels)

@@ -194,8 +194,11 @@ class Worker:
         if bits is None:
             await asyncio.sleep(STOCK_LOOK_S)
             return
+        began = asyncio.get_running_loop().time()
         await stock.add_to_stock(self._world, bits, self._world.clock.now())
-        self._telemetry.count("mailseal_keys_made_total", bits=str(bits))
+        if self._world.refill_per_minute:
+            took = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(0.0, 60 / self._world.refill_per_minute - took))
 
     async def _move_keys(self) -> None:
         """Goes on with a change of the master key that nobody watches any more."""

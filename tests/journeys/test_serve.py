@@ -222,6 +222,15 @@ def test_metrics_are_served_on_loopback_alone(installation: Installation) -> Non
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             page = answer.read().decode()
         assert 'mailseal_requests_total{operation="CreateIdentity",status="200"} 1' in page
+        told = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+        assert told['mailseal_stock_target_keys{bits="2048"}'] == "1"
+        level, made, missed = (
+            float(told.get(f'mailseal_{name}{{bits="2048"}}', 0))
+            for name in ("stock_keys", "keys_made_total", "stock_misses_total")
+        )
+        # One key went to the identity, made ahead of it or for it; one more may be on its way.
+        assert missed in (0, 1)
+        assert level + 1 <= made <= level + 2
     refused = installation.run("serve", MAILSEAL_API_METRICS=f"0.0.0.0:{port}")
     assert refused.returncode == 2
 

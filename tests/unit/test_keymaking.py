@@ -50,6 +50,20 @@ def test_a_child_makes_keys_of_the_length_that_was_asked_for() -> None:
     with_maker(story)
 
 
+def test_each_key_that_was_made_is_counted_by_its_length() -> None:
+    async def told() -> None:
+        made: list[int] = []
+        maker = ChildKeyMaker(on_made=made.append)
+        try:
+            for bits in (1024, 2048, 1024):
+                await maker.make(bits)
+        finally:
+            await maker.close()
+        assert made == [1024, 2048, 1024]
+
+    asyncio.run(told())
+
+
 def test_callers_who_come_at_once_get_different_keys() -> None:
     async def story(maker: ChildKeyMaker) -> None:
         keys = await asyncio.gather(*(maker.make(1024) for _ in range(6)))

@@ -95,6 +95,15 @@ def test_counts_come_out_in_prometheus_text_form() -> None:
     assert "# TYPE mailseal_faults_total counter" in page
 
 
+def test_a_level_is_where_it_stands_and_not_a_sum() -> None:
+    telemetry, _ = heard()
+    for level in (200, 199):
+        telemetry.level("mailseal_stock_keys", level, bits="2048")
+    page = format_metrics(telemetry).splitlines()
+    assert 'mailseal_stock_keys{bits="2048"} 199' in page
+    assert "# TYPE mailseal_stock_keys gauge" in page
+
+
 def test_a_metric_without_a_sentence_is_refused() -> None:
     telemetry, _ = heard()
     with pytest.raises(KeyError):

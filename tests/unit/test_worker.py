@@ -189,6 +189,20 @@ def test_the_stock_is_filled_to_its_target(tmp_path: Path) -> None:
     assert on_bench(tmp_path, test) == {2048: 2, 1024: 1}
 
 
+def test_a_stock_with_a_rate_is_filled_no_faster(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> int:
+        bench.worker.start()
+
+        async def begun() -> bool:
+            return bool(await bench.world.store.read(lambda tx: tx.keys.stock_levels()))
+
+        await bench.until(begun)
+        await asyncio.sleep(0.3)
+        return sum((await bench.world.store.read(lambda tx: tx.keys.stock_levels())).values())
+
+    assert on_bench(tmp_path, test, refill_per_minute=1) == 1
+
+
 def test_one_silent_domain_does_not_hold_up_the_others(tmp_path: Path) -> None:
     class PartlySilent(ScriptedDns):
         """Asked about one domain, it never answers."""

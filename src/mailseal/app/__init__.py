@@ -83,7 +83,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
 
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
-    await doors.open_metrics(config, telemetry, parts)
+    await doors.open_metrics(config, world, telemetry, parts)
     await doors.open_api(config, world, telemetry, sockets, sandbox, Gate(edges.guests), parts)
     return Running(
         config=config,

@@ -19,6 +19,7 @@ from mailseal.nameserver.listen import RunningNameServer, start_name_server
 from mailseal.nameserver.zone import Zone, ZoneSource
 from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
 from mailseal.service.admit import Gate
+from mailseal.service.stock import stock_levels
 from mailseal.service.world import World
 from mailseal.sesv1.http import QueryApi
 from mailseal.sesv2.admission import Admission
@@ -95,14 +96,15 @@ async def open_control(
     return path
 
 
-async def open_metrics(config: Config, telemetry: Telemetry, parts: AsyncExitStack) -> None:
+async def open_metrics(config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack) -> None:
     """The page of metrics, where one is configured."""
     if not config.api.metrics:
         return
     address = parse_address(config.api.metrics, key="[api] metrics")
     if not is_loopback(address):
         raise SetupError("[api] metrics must be on loopback", do='metrics = "127.0.0.1:9590"')
-    listener = await listen_http(_metrics_page(telemetry), [bind_stream(address, key="[api] metrics")])
+    page = _metrics_page(world, telemetry)
+    listener = await listen_http(page, [bind_stream(address, key="[api] metrics")])
     parts.push_async_callback(listener.close)
 
 
@@ -112,9 +114,13 @@ def api_url(config: Config, opened: socket.socket) -> str:
     return f"http{'s' if config.api.certificate else ''}://{format_address((host, port))}"
 
 
-def _metrics_page(telemetry: Telemetry) -> Application:
+def _metrics_page(world: World, telemetry: Telemetry) -> Application:
     async def page(scope: Scope, receive: Receive, send_part: Send) -> None:
         found = scope["type"] == "http" and scope["path"] == "/metrics"
+        # The stock is the database's, whichever process fills it: read when somebody looks.
+        for bits, level in (await stock_levels(world)).items() if found else ():
+            telemetry.level("mailseal_stock_keys", level, bits=str(bits))
+            telemetry.level("mailseal_stock_target_keys", world.stock_target[bits], bits=str(bits))
         body = format_metrics(telemetry).encode() if found else b""
         headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
         await send_part({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})

@@ -111,13 +111,10 @@ async def open_inside(
         telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
     next_hop = make_next_hop(config)
     parts.push_async_callback(next_hop.close)
-    key_maker = ChildKeyMaker(processes=1)
-    parts.push_async_callback(key_maker.close)
+    key_maker = _key_maker(telemetry, parts)
     bells = Bells()
     policy = policy_of(config)
-    accounts = await store.read(lambda tx: tuple(tx.access_keys.accounts()))
-    account = next(iter(accounts), FIRST_ACCOUNT)
-    chance = secrets.SystemRandom()
+    account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
     world = World(
         store=store,
         keyring=keyring,
@@ -133,8 +130,10 @@ async def open_inside(
         regions=config.api.regions,
         token_secret=derivation,
         stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},
+        refill_per_minute=config.keys.refill_per_minute,
+        stock_missed=partial(_count_key, telemetry, "mailseal_stock_misses_total"),
         new_id=lambda: secrets.token_hex(16),
-        jitter=lambda: chance.uniform(-1, 1),
+        jitter=partial(secrets.SystemRandom().uniform, -1, 1),
         wake_publisher=bells.publisher.set,
         wake_worker=bells.worker.set,
         alarm=partial(_alarm, telemetry),
@@ -170,6 +169,17 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     logging.getLogger().addHandler(handler)
     parts.callback(logging.getLogger().removeHandler, handler)
     return telemetry
+
+
+def _key_maker(telemetry: Telemetry, parts: AsyncExitStack) -> ChildKeyMaker:
+    """The maker of keys, to be closed by `parts`; each key that it makes is counted."""
+    maker = ChildKeyMaker(on_made=partial(_count_key, telemetry, "mailseal_keys_made_total"))
+    parts.push_async_callback(maker.close)
+    return maker
+
+
+def _count_key(telemetry: Telemetry, metric: str, bits: int) -> None:
+    telemetry.count(metric, bits=str(bits))
 
 
 def _alarm(telemetry: Telemetry, name: str, text: str) -> None:

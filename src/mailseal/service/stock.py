@@ -6,7 +6,7 @@ References: docs/decisions/0002-units-and-group-commit.md; RFC 6376 §3.3.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
@@ -62,6 +62,7 @@ async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) 
         try:
             return await world.store.write(with_fresh)
         except StockEmpty as empty:
+            world.stock_missed(empty.bits)
             fresh.append(await make_sealed(world, empty.bits, now))
     return await world.store.write(with_fresh)
 
@@ -79,9 +80,15 @@ async def add_to_stock(world: World, bits: int, now: datetime) -> SealedKey:
     return sealed
 
 
+async def stock_levels(world: World) -> Mapping[int, int]:
+    """How many keys of each wanted length wait in the stock."""
+    levels = await world.store.read(lambda tx: tx.keys.stock_levels())
+    return {bits: levels.get(bits, 0) for bits in world.stock_target}
+
+
 async def stock_missing(world: World) -> int | None:
     """The length of which a key is missing most, or None while the stock is full."""
-    levels = await world.store.read(lambda tx: tx.keys.stock_levels())
-    missing = {bits: target - levels.get(bits, 0) for bits, target in world.stock_target.items()}
+    levels = await stock_levels(world)
+    missing = {bits: target - levels[bits] for bits, target in world.stock_target.items()}
     bits = max(missing, key=lambda one: missing[one] / max(1, world.stock_target[one]), default=None)
     return bits if bits is not None and missing[bits] > 0 else None

@@ -416,6 +416,10 @@ def _nobody_hears(name: str, text: str) -> None:
     """An alarm where nobody listens."""
 
 
+def _nobody_counts(bits: int) -> None:
+    """A miss where nobody counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a use case may touch; made in `app.py`, passed to each."""
@@ -433,6 +437,7 @@ class World:
     regions: tuple[str, ...]
     token_secret: bytes = field(repr=False)
     stock_target: Mapping[int, int]
+    """How many keys of each length are to wait in the stock."""
     new_id: Callable[[], str]
     """A new unguessable id, text."""
     jitter: Callable[[], float]
@@ -444,6 +449,10 @@ class World:
     lenient_private_key: bool = False
     alarm: Callable[[str, str], None] = _nobody_hears
     """Tells the operator what has to be looked into at once: about whom, and what."""
+    refill_per_minute: int = 0
+    """How many keys this process makes for the stock a minute; 0 for as many as it can."""
+    stock_missed: Callable[[int], None] = _nobody_counts
+    """Counts a call that found no key of that length in the stock."""
     suffixes: PublicSuffixes = NO_SUFFIXES
     breaker: Breaker = field(default_factory=Breaker)
 

@@ -9,7 +9,7 @@ from mailseal.core.access import Principal
 from mailseal.core.commands import CreateIdentity
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.service.configure import create_identity
-from mailseal.service.stock import take_key, write_with_keys
+from mailseal.service.stock import add_to_stock, stock_levels, take_key, write_with_keys
 from mailseal.service.world import Tx
 from tests.fakes import PoolKeyMaker, fake_world, opened_store
 
@@ -35,6 +35,21 @@ def test_a_key_made_for_a_call_is_taken_by_that_call(tmp_path: Path) -> None:
             await asyncio.gather(asked, *(steal() for _ in range(4)))
             assert asked.result().bits == 2048
             assert (maker.made, thieves) == ([2048], 0)
+
+    asyncio.run(story())
+
+
+def test_a_call_that_found_no_key_in_stock_is_counted_and_one_that_found_one_is_not(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened_store(tmp_path) as store:
+            missed: list[int] = []
+            world = fake_world(store, stock_missed=missed.append)
+            await add_to_stock(world, 2048, world.clock.now())
+            assert await stock_levels(world) == {2048: 1, 1024: 0}
+            await create_identity(world, WHO, CreateIdentity("a.example.com"), world.clock.now())
+            assert (missed, await stock_levels(world)) == ([], {2048: 0, 1024: 0})
+            await create_identity(world, WHO, CreateIdentity("b.example.com"), world.clock.now())
+            assert (missed, await stock_levels(world)) == ([2048], {2048: 0, 1024: 0})
 
     asyncio.run(story())
 
