@@ -101,6 +101,9 @@ class KeysConfig:
 
     rotate_days: int = _key(180, "a key is followed by a new one so often; 0: only when asked")
     retain_days: int = _key(8, "a retired key stays published this long, and its TTL")
+    ed25519: bool = _key(
+        False, "true: an Ed25519 key signs beside the RSA key once its two CNAMEs are seen; for each identity"
+    )
     stock_2048: int = _key(200, "pairs of 2048 bits made ahead of need")
     stock_1024: int = _key(20, "pairs of 1024 bits made ahead of need")
     refill_per_minute: int = _key(0, "pairs made a minute for the stock; 0: as fast as its process can")

@@ -27,7 +27,7 @@ from mailseal.app import Edges, Running, start
 from mailseal.config import Config, parse_config
 from mailseal.core.access import AccessKey, Principal
 from mailseal.core.policy import Policy
-from mailseal.core.verification import expected_records
+from mailseal.core.verification import ed25519_records, expected_records
 from mailseal.sandbox.clock import SandboxClock
 from mailseal.sandbox.customer_dns import RunningCustomerDns, start_customer_dns
 from mailseal.sandbox.settings import Ports
@@ -151,7 +151,8 @@ class Rig:
         who = Principal(ACCOUNT, REGION, "journey")
         now = self.clock.now()
         identity = self.call(lambda: get_identity(world, who, domain, now))
-        self.zones.publish(expected_records(identity, identity.newest, now, world.policy), ttl=5)
+        wanted = expected_records(identity, identity.newest, now, world.policy)
+        self.zones.publish(wanted + ed25519_records(identity, now, world.policy), ttl=5)
 
     def settle(self) -> None:
         """Does all that is due at this moment."""

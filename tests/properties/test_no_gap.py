@@ -10,18 +10,29 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
 from mailseal.core import settings as asked
-from mailseal.core.checking import with_check
+from mailseal.core.checking import with_check, with_ed25519_check
 from mailseal.core.errors import BadRequest
-from mailseal.core.identity import ByoDkim, Identity, after_time, wish_of
+from mailseal.core.identity import ByoDkim, Identity, after_time, wants_ed25519, wish_of
 from mailseal.core.keys import KeyRef
+from mailseal.core.observations import Observation, Outcome
 from mailseal.core.rotation import SlotState
-from mailseal.core.sending import signing_key
+from mailseal.core.sending import second_key, signing_key
 from mailseal.core.settings import WantByo, WantEasy
-from mailseal.core.verification import compare, expected_records
+from mailseal.core.verification import ExpectedRecord, compare, ed25519_records, expected_records
 from mailseal.dkim.keyrecord import format_key_record
-from tests.unit.core.scenes import POLICY, START, easy_identity, key, owner_publishes, published
+from tests.unit.core.scenes import (
+    POLICY,
+    START,
+    blank_ed25519_slots,
+    easy_identity,
+    ed25519_key,
+    key,
+    observation,
+    owner_publishes,
+    published,
+)
 
 LIFE_OF_MAIL = timedelta(days=8)
 
@@ -59,7 +70,43 @@ class NoGap(RuleBasedStateMachine):
         bits = rotation.key_wanted(identity.slots, wish_of(identity))
         if bits is not None:
             identity = asked.with_fresh_key(identity, self._fresh(bits), self.now, POLICY).identity
-        self.identity = published(identity, self.now)
+        self.identity = published(self._with_second(identity), self.now)
+
+    def _with_second(self, identity: Identity) -> Identity:
+        """As the service does it: slots where there are none, a key where one is wanted."""
+        keys = identity.ed25519
+        if not wants_ed25519(identity, POLICY):
+            return identity
+        keys = keys if keys.slots else replace(keys, slots=blank_ed25519_slots())
+        wish = ed25519.wish_of(keys, wanted=True)
+        if rotation.key_wanted(keys.slots, wish) is None:
+            return replace(identity, ed25519=keys)
+        self.count += 1
+        fresh = ed25519_key(self.count)
+        return asked.with_fresh_ed25519_key(replace(identity, ed25519=keys), fresh, self.now).identity
+
+    @rule(said=st.booleans())
+    def say_second_signature(self, said: bool) -> None:
+        keys = replace(self.identity.ed25519, said=said)
+        self._after(after_time(replace(self.identity, ed25519=keys), self.now, POLICY))
+
+    @rule()
+    def rotate_second_key(self) -> None:
+        keys = ed25519.with_new_key_asked(self.identity.ed25519)
+        self._after(replace(self.identity, ed25519=keys))
+
+    @rule(published_too=st.booleans())
+    def check_second(self, published_too: bool) -> None:
+        expected = ed25519_records(self.identity, self.now, POLICY)
+        if not expected:
+            return
+        there = owner_publishes(expected, self.identity.ed25519.slots)
+        seen = there if published_too else nobody_publishes(expected)
+        before = self.identity
+        change = with_ed25519_check(before, compare(expected, seen), self.now, POLICY)
+        assert [one.proof for one in change.identity.settings] == [one.proof for one in before.settings]
+        self._after(change.identity)
+        assert published_too or second_key(self.identity) is None
 
     @rule(bits=st.sampled_from([None, 1024, 2048]))
     def put_easy(self, bits: int | None) -> None:
@@ -121,6 +168,20 @@ class NoGap(RuleBasedStateMachine):
         assert len(rotation.in_state(slots, SlotState.ACTIVE)) <= 1
         assert len(rotation.in_state(slots, SlotState.NEXT)) <= 1
         assert len({slot.key.key_id for slot in slots if slot.key}) == len([s for s in slots if s.key])
+        second = self.identity.ed25519.slots
+        assert len(rotation.in_state(second, SlotState.ACTIVE)) <= 1
+        assert len(rotation.in_state(second, SlotState.NEXT)) <= 1
+
+    @invariant()
+    def the_second_signature_has_a_published_key_that_nothing_else_hides(self) -> None:
+        chosen = second_key(self.identity)
+        if chosen is None:
+            return
+        slot = next(s for s in self.identity.ed25519.slots if s.token == chosen.selector)
+        assert slot.key is not None
+        assert slot.key.key_id == chosen.key_id
+        assert rotation.is_ready(slot, self.now, POLICY)
+        self.mails.append(Mail(self.now, slot.owner, format_key_record(slot.key.spki)))
 
     @invariant()
     def what_signed_goes_on_signing_with_a_published_key(self) -> None:
@@ -141,11 +202,16 @@ class NoGap(RuleBasedStateMachine):
     @invariant()
     def no_key_leaves_the_zone_while_its_mail_is_on_its_way(self) -> None:
         self.mails = [mail for mail in self.mails if self.now - mail.at < LIFE_OF_MAIL]
-        answers = {slot.owner: slot.answered for slot in self.identity.slots}
+        answers = {slot.owner: slot.answered for slot in self.identity.all_slots}
         for mail in self.mails:
             answer = answers[mail.owner]
             assert answer is not None
             assert answer.text == mail.text
+
+
+def nobody_publishes(expected: tuple[ExpectedRecord, ...]) -> tuple[Observation, ...]:
+    """What one resolver sees where there is nothing."""
+    return tuple(observation(record.owner, outcome=Outcome.NXDOMAIN, negative_ttl=60) for record in expected)
 
 
 NoGap.TestCase.settings = settings(

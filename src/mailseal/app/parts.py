@@ -47,6 +47,7 @@ def policy_of(config: Config) -> Policy:
         grace=timedelta(hours=config.verification.grace_hours),
         retain=timedelta(days=config.keys.retain_days),
         rotate_days=config.keys.rotate_days,
+        ed25519=config.keys.ed25519,
         key_ttl=config.dns.key_ttl,
         blank_ttl=config.dns.blank_ttl,
         auto_resume=config.verification.auto_resume,

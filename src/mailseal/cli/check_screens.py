@@ -50,8 +50,10 @@ def right_of(members: Members) -> tuple[int, int]:
 
 
 def shown_records(members: Members) -> list[Members]:
-    """The records that were looked at: those that prove the identity, then those of its MAIL FROM domain."""
-    return [*members["records"], *members.get("mail_from_records", ())]
+    """The records that were looked at: those that prove the identity, then those of the second signature and
+    those of its MAIL FROM domain."""
+    beside = (*members.get("ed25519_records", ()), *members.get("mail_from_records", ()))
+    return [*members["records"], *beside]
 
 
 def all_well(members: Members) -> bool:

@@ -176,6 +176,7 @@ def evidence(name: str) -> None:
 @click.option("--bits", type=click.Choice(["1024", "2048"]), help="Length of the next key that is made.")
 @click.option("--signing", type=click.Choice(["on", "off"]), help="Sign mail, or let it pass unsigned.")
 @click.option("--rotate-days", type=click.IntRange(-1, 3650), help="A new key so often; 0 never, -1 default.")
+@click.option("--ed25519", type=click.Choice(["on", "off", "default"]), help="A second signature, Ed25519.")
 @shared
 def set_identity(
     name: str,
@@ -185,6 +186,7 @@ def set_identity(
     bits: str | None,
     signing: str | None,
     rotate_days: int | None,
+    ed25519: str | None,
 ) -> None:
     """Changes how an identity signs; what signs now goes on until the new setting is proven."""
     wish = _wish(selector, key_file, bits)
@@ -197,8 +199,11 @@ def set_identity(
         body["signing_enabled"] = signing == "on"
     if rotate_days is not None:
         body["rotate_days"] = rotate_days
+    if ed25519 is not None:
+        body["ed25519"] = ed25519
     if not body:
-        raise SetupError("nothing to set", do="say --easy, --byodkim, --bits, --signing or --rotate-days")
+        ways = "--easy, --byodkim, --bits, --signing, --rotate-days or --ed25519"
+        raise SetupError("nothing to set", do=f"say {ways}")
     asked = way()
     members = ask(asked, "PUT", identity_path(name), body=body)
     _say(members, lambda: _shown(members, asked.where, all_events=False))
@@ -210,8 +215,9 @@ def set_identity(
     "--wait", "wait", metavar="TIME", is_flag=False, flag_value="1h", help="Until the new key signs."
 )
 @click.option("--now", "revoke", is_flag=True, help="The key is compromised: revoke it, whatever it costs.")
+@click.option("--ed25519", "second", is_flag=True, help="The key of the second signature alone.")
 @shared
-def rotate(name: str, wait: str | None, revoke: bool) -> int:
+def rotate(name: str, wait: str | None, revoke: bool, second: bool) -> int:
     """A new key behind the same CNAMEs."""
     patience = 0.0 if wait is None else seconds(wait)
     if revoke:
@@ -219,7 +225,11 @@ def rotate(name: str, wait: str | None, revoke: bool) -> int:
         again = f"mailseal identity rotate {name} --now --yes"
         _agree(f"the key of {name} was not revoked", cost, again, "Revoke it?")
     asked = way()
-    members = ask(asked, "POST", identity_path(name, "rotate"), body={"revoke_old_key": revoke})
+    body = {"revoke_old_key": revoke, **({"ed25519_only": True} if second else {})}
+    members = ask(asked, "POST", identity_path(name, "rotate"), body=body)
+    if second:
+        _say(members, lambda: _shown(members, asked.where, all_events=False))
+        return Exit.WELL
     if wait is None or given("as_json"):
         _say(members, lambda: rotation.rotating(members, asked.where))
         return Exit.WELL

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mailseal.cli.output import CYAN, GREEN, GREY, RED, YELLOW, Screen, columns, tabbed, text
 from mailseal.core.observations import printable
+from mailseal.dkim.keys import ED25519_BITS
 
 Members = Mapping[str, Any]
 
@@ -51,7 +52,8 @@ def span(seconds: float) -> str:
 def created(members: Members, records: Sequence[Members], where: str) -> Screen:
     """What `identity create` shows: how it stands and what to publish."""
     name = members["identity"]
-    these = "these three records" if len(records) == 3 else "this record"
+    counts = {1: "this record", 3: "these three records", 5: "these five records"}
+    these = counts.get(len(records), f"these {len(records)} records")
     lines = [first_line(members, [_method(members)], where), text()]
     lines += [text(f"Publish {these} in the DNS of {name}:"), *_to_publish(records), text()]
     return Screen(lines, f"mailseal identity check {name} --wait")
@@ -93,6 +95,7 @@ def shown(members: Members, where: str, *, all_events: bool) -> Screen:
     now = parsed(members["now"])
     lines = [first_line(members, [_method(members), _place(members)], where), text()]
     rows = [[text("checked"), text(_checked(members, now))], *_sending(members)]
+    rows += _ed25519(members)
     if members["key"]:
         own = members["key"]
         rows.append([text("key"), text(f"RSA {own['bits']} {own['fingerprint']}")])
@@ -101,7 +104,9 @@ def shown(members: Members, where: str, *, all_events: bool) -> Screen:
         rows.append([text("MAIL FROM"), status_text(told["status"]).append(f", {told['domain']}")])
     lines += columns(rows)
     if members["origin"] != "EXTERNAL":
-        lines += [text(), *columns(_slots(members["slots"]))]
+        lines += [text(), *columns(_slots([*members["slots"], *_second(members)["slots"]]))]
+    elif _second(members)["slots"]:
+        lines += [text(), *columns(_slots(_second(members)["slots"]))]
     lines += [text()]
     lines += [text(f"  {when(event['at'])}  {_shown(event['text'])}") for event in members["events"]]
     return Screen(lines, _after_show(members, all_events))
@@ -140,11 +145,33 @@ def _sending(members: Members) -> list[list[Text]]:
     return [[text("may send"), how]]
 
 
+def _ed25519(members: Members) -> list[list[Text]]:
+    """How the second signature stands, where there is anything to say of it."""
+    second = _second(members)
+    if not second["wanted"]:
+        return []
+    slot = next((one for one in second["slots"] if one["state"] == "active"), None)
+    if slot is not None and second["seen"]:
+        return [[text("Ed25519"), text(("yes", GREEN), f", beside RSA, with slot {slot['slot']}")]]
+    ask = f", until its records are seen: mailseal identity records {members['identity']}"
+    return [[text("Ed25519"), text(("not yet", YELLOW), ask)]]
+
+
+def _second(members: Members) -> Members:
+    """What there is of Ed25519; nothing where an older server says nothing of it."""
+    found: Members = members.get("ed25519") or {"wanted": False, "slots": []}
+    return found
+
+
+def _algorithm(key: Members) -> str:
+    return "Ed25519" if key["bits"] == ED25519_BITS else f"RSA {key['bits']}"
+
+
 def _slots(slots: Sequence[Members]) -> list[list[Text]]:
     rows = [[text((head, GREY)) for head in ("slot", "token", "state", "key", "published")]]
     for slot in slots:
         key = slot["key"]
-        named = f"RSA {key['bits']} {key['fingerprint']}" if key else "–"
+        named = f"{_algorithm(key)} {key['fingerprint']}" if key else "–"
         if slot["published_until"]:
             published = f"until {when(slot['published_until'])}"
         else:

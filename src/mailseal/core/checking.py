@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
 from mailseal.core.identity import (
     ByoDkim,
     Change,
@@ -24,7 +24,7 @@ from mailseal.core.identity import (
 )
 from mailseal.core.lifecycle import DkimStatus, Proof, after_check
 from mailseal.core.policy import Policy
-from mailseal.core.verification import CheckReport
+from mailseal.core.verification import DEFINITIVE, CheckReport, Finding
 
 
 def with_check(
@@ -46,6 +46,21 @@ def with_check(
     before = rotation.active(later.slots)
     later = after_time(later, now, policy)
     return Change(later, events + switched + slot_events(before, rotation.active(later.slots)))
+
+
+def with_ed25519_check(identity: Identity, report: CheckReport, now: datetime, policy: Policy) -> Change:
+    """The identity after one check of the records of its second signature; nothing else of it changes."""
+    numbers = {one.expected.slot: one.verdict for one in report.records if one.expected.slot is not None}
+    texts = {n: text for n, text in report.slot_texts.items() if numbers.get(n) is Finding.MATCH}
+    gone = {number for number, verdict in numbers.items() if verdict in DEFINITIVE}
+    before = ed25519.signing_slot(identity.ed25519)
+    seen = replace(identity, ed25519=ed25519.seen(identity.ed25519, texts, gone, now))
+    later = after_time(seen, now, policy)
+    after = ed25519.signing_slot(later.ed25519)
+    if (before and before.number) == (after and after.number):
+        return Change(later)
+    slot = f"with slot {after.number}" if after else "no longer: its record has gone"
+    return Change(later, (Event("ed25519", f"mail is signed by Ed25519 {slot}"),))
 
 
 def _status_events(before: Proof, after: Proof) -> tuple[Event, ...]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
+from mailseal.core.ed25519 import Ed25519
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import DkimStatus, ErrorType, Proof, started
 from mailseal.core.observations import SoaRecord
@@ -101,9 +102,15 @@ class Identity:
     """The active key is compromised (`rotation.Wish.revoke`)."""
     rotate_days: int | None = None
     """Days between rotations, 0 for never; None for what the installation does."""
+    ed25519: Ed25519 = field(default=Ed25519())
     replica_regions: tuple[str, ...] = ()
     """Regions in which a live setting borrows this identity's keys; read with every load, never stored."""
     version: int = 0
+
+    @property
+    def all_slots(self) -> Slots:
+        """The slots of Easy DKIM, and behind them those for Ed25519 keys."""
+        return self.slots + self.ed25519.slots
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -149,6 +156,12 @@ def wish_of(identity: Identity) -> Wish:
     return Wish(None)
 
 
+def wants_ed25519(identity: Identity, policy: Policy) -> bool:
+    """Whether the identity is to have a second signature; a replica has what its parent lends, RSA alone."""
+    said = policy.ed25519 if identity.ed25519.said is None else identity.ed25519.said
+    return said and not isinstance(identity.newest.method, Replica)
+
+
 def with_setting(identity: Identity, setting: Setting) -> Identity:
     """The identity with one of its settings replaced by a later state of itself."""
     newest = setting if identity.newest.setting_id == setting.setting_id else identity.newest
@@ -186,11 +199,14 @@ def after_time(identity: Identity, now: datetime, policy: Policy) -> Identity:
     """The identity with everything done to its slots that is due at `now` and needs no new key."""
     due = rotation_due_at(identity, policy)
     if due is not None and due <= now:
-        identity = replace(identity, new_key_wanted=True)
+        second = ed25519.with_new_key_asked(identity.ed25519)
+        identity = replace(identity, new_key_wanted=True, ed25519=second)
     slots = rotation.after_time(identity.slots, wish_of(identity), now, policy)
     switched = rotation.active(slots) != rotation.active(identity.slots)
     revoke = identity.revoke_old_key and not (switched and not identity.new_key_wanted)
-    return replace(identity, slots=slots, revoke_old_key=revoke)
+    wanted = wants_ed25519(identity, policy)
+    second = ed25519.after_time(identity.ed25519, now, policy, wanted=wanted)
+    return replace(identity, slots=slots, revoke_old_key=revoke, ed25519=second)
 
 
 def rotation_due_at(identity: Identity, policy: Policy) -> datetime | None:

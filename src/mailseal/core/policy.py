@@ -23,6 +23,8 @@ class Policy:
     retain: timedelta = timedelta(days=8)
     rotate_days: int = 180
     """A key that has been placed for so long is followed by a new one; 0 for never."""
+    ed25519: bool = False
+    """Whether an identity of which nothing else was said has a second signature, of an Ed25519 key."""
     longest_negative: timedelta = timedelta(hours=3)
     length_change_every: timedelta = timedelta(hours=24)
     key_ttl: int = 1800

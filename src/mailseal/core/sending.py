@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
 from mailseal.core.access import Principal
 from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import AddressIdentity, covering_addresses
@@ -53,6 +53,8 @@ class SendAs:
 
     name: str
     key: SigningKey | None
+    second: SigningKey | None = None
+    """The Ed25519 key that signs beside it; never alone."""
 
 
 def covering_names(domain: str) -> tuple[str, ...]:
@@ -76,7 +78,8 @@ def send_as(covering: Covering, named: str | None = None) -> SendAs | None:
     if domain is None:
         return None if address is None else SendAs(address.name, None)
     name = domain.name if address is None else address.name
-    return SendAs(name, signing_key(domain, covering.signing_override))
+    key = signing_key(domain, covering.signing_override)
+    return SendAs(name, key, None if key is None else second_key(domain))
 
 
 def not_verified(addresses: Sequence[str], region: str) -> MessageRejected:
@@ -129,6 +132,14 @@ def signing_key(identity: Identity, override: bool | None = None) -> SigningKey 
             return _of_slots(identity, identity.slots)
         case Replica(parent=parent):
             return _of_slots(identity, parent.slots)
+
+
+def second_key(identity: Identity) -> SigningKey | None:
+    """The Ed25519 key that signs beside the identity's RSA key; None where none was asked for or seen."""
+    slot = ed25519.signing_slot(identity.ed25519)
+    if slot is None or slot.key is None:
+        return None
+    return SigningKey(identity.name, slot.token, slot.key.key_id, slot.key.bits)
 
 
 def _of_slots(identity: Identity, slots: Slots) -> SigningKey | None:

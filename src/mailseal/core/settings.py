@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
 from mailseal.core.commands import CreateIdentity, DkimAttributesInput, Origin, PutDkimSigning
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import (
@@ -256,6 +256,7 @@ class NewIdentity:
     command: CreateIdentity
     setting_id: str
     slots: Slots
+    """All that the domain ever had, those for Ed25519 keys among them."""
     key: KeyRef | None = None
     replica: Replica | None = None
 
@@ -265,7 +266,8 @@ def created(new: NewIdentity, want: Wanted, now: datetime, policy: Policy) -> Ch
 
     For Easy DKIM the fresh key is placed afterwards (`with_fresh_key`).
     """
-    slots = rotation.with_domain_back(new.slots)
+    back = rotation.with_domain_back(new.slots)
+    slots = ed25519.of_easy_dkim(back)
     method, text = _method(new, want, policy)
     identity = Identity(
         account_id=new.account_id,
@@ -274,6 +276,7 @@ def created(new: NewIdentity, want: Wanted, now: datetime, policy: Policy) -> Ch
         created_at=now,
         newest=Setting(new.setting_id, method, started(now)),
         slots=slots,
+        ed25519=ed25519.Ed25519(slots=ed25519.of_ed25519(back)),
     )
     if isinstance(method, EasyDkim) and rotation.first_blank(slots) is None:
         identity = replace(identity, slots=rotation.revived(slots))
@@ -298,3 +301,10 @@ def with_fresh_key(identity: Identity, key: KeyRef, now: datetime, policy: Polic
     placed = with_key_placed(identity, key, now, policy)
     slot = next(slot for slot in placed.slots if slot.key == key)
     return Change(placed, (Event("key", f"key RSA {key.bits} {key.fingerprint} into slot {slot.number}"),))
+
+
+def with_fresh_ed25519_key(identity: Identity, key: KeyRef, now: datetime) -> Change:
+    """The identity with a fresh Ed25519 key placed, and the sentence for its timeline."""
+    placed = replace(identity, ed25519=ed25519.with_key_placed(identity.ed25519, key, now))
+    slot = next(slot for slot in placed.ed25519.slots if slot.key == key)
+    return Change(placed, (Event("key", f"key Ed25519 {key.fingerprint} into slot {slot.number}"),))

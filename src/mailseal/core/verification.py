@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Parent, ParentKind, Replica, Setting
+from mailseal.core.identity import (
+    ByoDkim,
+    EasyDkim,
+    Identity,
+    Parent,
+    ParentKind,
+    Replica,
+    Setting,
+    wants_ed25519,
+)
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import Check, ErrorType, Evidence
 from mailseal.core.names import dkim_name
@@ -92,6 +101,11 @@ def expected_records(
             return _aliases(identity, identity.slots, now, policy)
         case Replica(parent=parent):
             return _aliases(identity, parent.slots, now, policy)
+
+
+def ed25519_records(identity: Identity, now: datetime, policy: Policy) -> tuple[ExpectedRecord, ...]:
+    """The records that the second signature needs: a CNAME for each of its slots; none where none is made."""
+    return _aliases(identity, identity.ed25519.slots, now, policy) if wants_ed25519(identity, policy) else ()
 
 
 def _aliases(identity: Identity, slots: Slots, now: datetime, policy: Policy) -> tuple[ExpectedRecord, ...]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -78,12 +78,15 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     dkim: DkimWish | None = None
     rotate_days: int | None = None
     """Days between rotations, 0 for never, -1 for as the installation does."""
+    ed25519: Literal["on", "off", "default"] | None = None
+    """Whether an Ed25519 key signs beside the RSA key; `default` for as the installation says."""
 
 
 class Rotation(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The body that asks for a new key."""
 
     revoke_old_key: bool = False
+    ed25519_only: bool = False
 
 
 class MasterKeyChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -136,6 +139,9 @@ async def put_settings(call: Call) -> Members:
     if wanted.rotate_days is not None:
         days = None if wanted.rotate_days == -1 else wanted.rotate_days
         await rotate.set_rotate_days(call.world, call.who, call.name, days, call.now)
+    if wanted.ed25519 is not None:
+        said = None if wanted.ed25519 == "default" else wanted.ed25519 == "on"
+        await rotate.set_ed25519(call.world, call.who, call.name, said, call.now)
     return await get_identity(call)
 
 
@@ -171,7 +177,12 @@ async def rotate_identity(call: Call) -> Members:
     """The identity with a new key on its way; at once, and the old one revoked, where that was asked for."""
     wanted = parsed(call.body or b"{}", Rotation)
     found = await rotate.rotate_identity(
-        call.world, call.who, call.name, call.now, revoke=wanted.revoke_old_key
+        call.world,
+        call.who,
+        call.name,
+        call.now,
+        revoke=wanted.revoke_old_key,
+        ed25519_only=wanted.ed25519_only,
     )
     return await _shown(call, found)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from mailseal.core import ed25519
 from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
 from mailseal.core.identity import (
@@ -21,15 +22,16 @@ from mailseal.core.identity import (
     Setting,
     rotation_due_at,
     verification,
+    wants_ed25519,
 )
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
 from mailseal.core.mailfrom import MailFrom, MailFromHosts, expected_mail_from_records
 from mailseal.core.policy import Policy
 from mailseal.core.regions import replica_origin
 from mailseal.core.rotation import KeySlot, SlotState
-from mailseal.core.sending import signing_key
+from mailseal.core.sending import second_key, signing_key
 from mailseal.core.stored import IdentitySummary, StoredEvent
-from mailseal.core.verification import expected_records
+from mailseal.core.verification import ed25519_records, expected_records
 
 Members = dict[str, Any]
 
@@ -77,6 +79,7 @@ def identity(
         "error_type": standing.error_type,
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],
+        "ed25519": _ed25519(found, policy),
         **_beside(beside, events, now),
     }
 
@@ -134,8 +137,9 @@ def _mail_from(mail_from: MailFrom | None) -> Members | None:
 def records(
     found: Identity, mail_from: MailFrom | None, hosts: MailFromHosts, now: datetime, policy: Policy
 ) -> Members:
-    """What the domain's owner has to publish for the newest setting, and for the MAIL FROM domain."""
-    expected = expected_records(found, found.newest, now, policy)
+    """What the domain's owner has to publish for the newest setting and the second signature, and for the
+    MAIL FROM domain."""
+    expected = expected_records(found, found.newest, now, policy) + ed25519_records(found, now, policy)
     if mail_from is not None:
         expected += expected_mail_from_records(mail_from, hosts)
     return _place(found) | {
@@ -164,6 +168,7 @@ def check(
         "evidence": noted.get("evidence"),
         "error_type": noted.get("error_type"),
         "records": noted["records"],
+        "ed25519_records": noted.get("ed25519_records", []),
         "mail_from_records": beside["records"],
     }
 
@@ -207,7 +212,25 @@ def _signed_with(found: Identity) -> Members | None:
     if chosen is None:
         return None
     number = next((slot.number for slot in found.slots if slot.token == chosen.selector), None)
-    return {"slot": number, "selector": chosen.selector, "bits": chosen.bits}
+    second = second_key(found)
+    return {
+        "slot": number,
+        "selector": chosen.selector,
+        "bits": chosen.bits,
+        "ed25519_selector": second.selector if second else None,
+    }
+
+
+def _ed25519(found: Identity, policy: Policy) -> Members:
+    """How it stands with the second signature."""
+    slot = ed25519.signing_slot(found.ed25519)
+    return {
+        "said": found.ed25519.said,
+        "wanted": wants_ed25519(found, policy),
+        "seen": slot is not None,
+        "new_key_wanted": found.ed25519.new_key_wanted,
+        "slots": [_slot(one) for one in found.ed25519.slots],
+    }
 
 
 def _slot(slot: KeySlot) -> Members:

@@ -17,7 +17,7 @@ from mailseal.core.access import Principal
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.mailfrom import expected_mail_from_records
-from mailseal.core.verification import ExpectedRecord, expected_records
+from mailseal.core.verification import ExpectedRecord, ed25519_records, expected_records
 from mailseal.sandbox.zones import CustomerRecord, CustomerZones, Outage
 from mailseal.service.attributes import describe_identity
 from mailseal.service.world import World
@@ -87,6 +87,7 @@ class Customers:
         wanted: tuple[ExpectedRecord, ...] = ()
         if dkim and isinstance(identity, Identity):
             wanted = expected_records(identity, identity.newest, world.clock.now(), world.policy)
+            wanted += ed25519_records(identity, world.clock.now(), world.policy)
         if mail_from and domain is not None:
             wanted += expected_mail_from_records(domain, world.mail_from_hosts)
         self.zones.publish(wanted)

@@ -11,11 +11,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from mailseal.core import rotation, settings
+from mailseal.core import ed25519, rotation, settings
 from mailseal.core.access import REPLICATE, Principal, permits
 from mailseal.core.commands import CreateIdentity, PutDkimAttributes, PutDkimSigning
 from mailseal.core.errors import AlreadyExists, BadRequest, ConcurrentModification, NotFound
-from mailseal.core.identity import Change, Event, Identity, Replica, wish_of, with_search_restarted
+from mailseal.core.identity import (
+    Change,
+    Event,
+    Identity,
+    Replica,
+    wants_ed25519,
+    wish_of,
+    with_search_restarted,
+)
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.names import SLOTS, Domain, derive_token, is_address, parse_domain, stored_name
@@ -48,7 +56,9 @@ async def create_identity(world: World, who: Principal, command: CreateIdentity,
         _raise_if_exists(tx, who, domain, command.name)
         check_new_attributes(tx, who, command)
         take_place(tx, who)
-        slots = tx.slots.load(who.account_id, who.region, domain) or _new_slots(world, who, domain)
+        slots = tx.slots.load(who.account_id, who.region, domain) or new_slots(
+            world, KeyPlace(who.account_id, who.region, domain, ""), 1, SLOTS
+        )
         new = NewIdentity(
             who.account_id,
             who.region,
@@ -189,8 +199,8 @@ async def delete_identity(world: World, who: Principal, name: str, now: datetime
     def unit(tx: Tx) -> None:
         identity = load_identity(tx, who, domain, name)
         settings.refuse_to_end_parent(identity, "be deleted")
-        slots = rotation.with_domain_gone(identity.slots, now, world.policy)
-        if not tx.identities.delete(replace(identity, slots=slots)):
+        slots = rotation.with_domain_gone(identity.all_slots, now, world.policy)
+        if not tx.identities.delete(replace(identity, slots=slots, ed25519=ed25519.Ed25519())):
             raise ConcurrentModification(f"Email identity {name} was changed at the same moment.")
         give_place_back(tx, who)
         forget_neighbours(tx, who, name)
@@ -225,15 +235,33 @@ def apply_change(tx: Tx, world: World, change: Change, now: datetime, *, check_n
 
 
 def with_wanted_key(tx: Tx, world: World, change: Change, now: datetime) -> Change:
-    """The change with a fresh key placed where its settings want one and a slot is blank."""
+    """The change with a fresh key placed where its settings want one and a slot is blank; and an Ed25519 key
+    likewise, in slots that are made for it first."""
     identity = change.identity
     bits = rotation.key_wanted(identity.slots, wish_of(identity))
     slot = rotation.first_blank(identity.slots)
+    if bits is not None and slot is not None:
+        place = KeyPlace(identity.account_id, identity.region, identity.name, slot.token)
+        key = take_key(tx, world, bits, place)
+        placed = settings.with_fresh_key(identity, key, now, world.policy)
+        change = Change(placed.identity, change.events + placed.events)
+    return _with_ed25519_key(tx, world, change, now)
+
+
+def _with_ed25519_key(tx: Tx, world: World, change: Change, now: datetime) -> Change:
+    identity = change.identity
+    if not wants_ed25519(identity, world.policy):
+        return change
+    home = KeyPlace(identity.account_id, identity.region, identity.name, "")
+    if not identity.ed25519.slots:
+        slots = new_slots(world, home, ed25519.FIRST_NUMBER, ed25519.COUNT)
+        identity = replace(identity, ed25519=replace(identity.ed25519, slots=slots))
+    bits = rotation.key_wanted(identity.ed25519.slots, ed25519.wish_of(identity.ed25519, wanted=True))
+    slot = rotation.first_blank(identity.ed25519.slots)
     if bits is None or slot is None:
         return change
-    place = KeyPlace(identity.account_id, identity.region, identity.name, slot.token)
-    key = take_key(tx, world, bits, place)
-    placed = settings.with_fresh_key(identity, key, now, world.policy)
+    key = take_key(tx, world, bits, replace(home, selector=slot.token))
+    placed = settings.with_fresh_ed25519_key(identity, key, now)
     return Change(placed.identity, change.events + placed.events)
 
 
@@ -268,14 +296,15 @@ async def _refuse_early(world: World, who: Principal, domain: str, command: Crea
     await world.store.read(unit)
 
 
-def _new_slots(world: World, who: Principal, domain: Domain) -> Slots:
+def new_slots(world: World, home: KeyPlace, first: int, count: int) -> Slots:
+    """Slots of a domain that have never been published, their tokens for life."""
     return tuple(
         KeySlot(
             number,
-            derive_token(world.token_secret, who.account_id, who.region, domain, number),
-            world.zone_of(who.region),
+            derive_token(world.token_secret, home.account_id, home.region, home.domain, number),
+            world.zone_of(home.region),
         )
-        for number in range(1, SLOTS + 1)
+        for number in range(first, first + count)
     )
 
 

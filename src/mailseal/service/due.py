@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from mailseal.core import ed25519
 from mailseal.core.checking import switch_due_at
-from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at, wish_of
+from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at, wants_ed25519, wish_of
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import next_due_at, upcoming
+from mailseal.core.rotation import KeySlot, next_due_at, upcoming
 from mailseal.service.world import DueTimes, Tx
 
 SHORTEST = timedelta(seconds=1)
@@ -37,7 +38,12 @@ def due_times(
         setting.setting_id: now if check_now else _check_due(identity, setting, now, policy, jitter)
         for setting in identity.settings
     }
-    moments = (next_due_at(identity.slots, wish_of(identity), now), rotation_due_at(identity, policy))
+    second = ed25519.wish_of(identity.ed25519, wanted=wants_ed25519(identity, policy))
+    moments = (
+        next_due_at(identity.slots, wish_of(identity), now),
+        next_due_at(identity.ed25519.slots, second, now),
+        rotation_due_at(identity, policy),
+    )
     return DueTimes(checks, min((moment for moment in moments if moment is not None), default=None))
 
 
@@ -48,18 +54,27 @@ def _check_due(
     switch = switch_due_at(identity, policy) if setting is identity.newest else None
     if switch is not None:
         switch = max(switch, now + SHORTEST)
-    sight = _sight_due(identity, now, policy) if isinstance(setting.method, EasyDkim) else None
-    return min((moment for moment in (due, switch, sight) if moment is not None), default=None)
+    easy = upcoming(identity.slots) if isinstance(setting.method, EasyDkim) else None
+    sight = _sight_due(easy, wish_of(identity).absent_until, now, policy)
+    second = _ed25519_due(identity, now, policy) if setting is identity.newest else None
+    return min((moment for moment in (due, switch, sight, second) if moment is not None), default=None)
 
 
-def _sight_due(identity: Identity, now: datetime, policy: Policy) -> datetime | None:
-    """When to look for the next key: when its slot is ready, else soon, and ever more seldom while it stays
+def _ed25519_due(identity: Identity, now: datetime, policy: Policy) -> datetime | None:
+    """When to look for the next Ed25519 key, once there is a first signature for it to stand beside."""
+    if identity.signing is None or not wants_ed25519(identity, policy):
+        return None
+    return _sight_due(ed25519.waiting_slot(identity.ed25519), None, now, policy)
+
+
+def _sight_due(
+    following: KeySlot | None, absent: datetime | None, now: datetime, policy: Policy
+) -> datetime | None:
+    """When to look for a next key: when its slot is ready, else soon, and ever more seldom while it stays
     out of sight."""
-    following = upcoming(identity.slots)
     if following is None or following.placed_at is None:
         return None
     if following.seen_at is not None:
-        absent = wish_of(identity).absent_until
         moments = [*(earlier.until for earlier in following.earlier), now + SHORTEST]
         return max(moments if absent is None else [*moments, absent])
     shortest = timedelta(seconds=max(2, policy.blank_ttl))

@@ -15,14 +15,15 @@ from mailseal.core.verification import CheckReport, RecordReport
 _MOST_SEEN = 16
 
 
-def format_report(report: CheckReport, at: datetime) -> str:
-    """The report as compact JSON."""
+def format_report(report: CheckReport, at: datetime, second: CheckReport | None = None) -> str:
+    """The report as compact JSON, and beside it that of the second signature's records."""
     return json.dumps(
         {
             "checked_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "evidence": report.check.evidence,
             "error_type": report.check.error_type,
             "records": [_record(record) for record in report.records],
+            "ed25519_records": [_record(record) for record in second.records] if second else [],
         },
         separators=(",", ":"),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mailseal.core import rotation
+from mailseal.core import ed25519, rotation
 from mailseal.core.access import Principal
 from mailseal.core.checking import slot_events
 from mailseal.core.errors import BadRequest
@@ -67,33 +67,30 @@ def _without_identity(tx: Tx, world: World, due: DueSlots, now: datetime) -> Non
 
 
 async def rotate_identity(
-    world: World, who: Principal, name: str, now: datetime, *, revoke: bool = False
+    world: World,
+    who: Principal,
+    name: str,
+    now: datetime,
+    *,
+    revoke: bool = False,
+    ed25519_only: bool = False,
 ) -> Identity:
-    """The identity with a new key asked for; raises NotFound, BadRequest where there is no Easy DKIM.
+    """The identity with new keys asked for: RSA, and Ed25519 where it signs beside it, or that one alone.
 
-    `revoke` is for a compromised key: the new one signs as soon as it is seen, the old one is blanked then,
-    and mail on its way that it signed ceases to verify.
+    Raises NotFound, BadRequest where there is no Easy DKIM, or nothing to follow. `revoke` is for a
+    compromised key: the new one signs as soon as it is seen, the old one is blanked then, and mail on its way
+    that it signed ceases to verify.
     """
     domain = stored_name(name)
 
     def unit(tx: Tx) -> Identity:
         identity = load_identity(tx, who, domain, name)
-        if isinstance(identity.newest.method, Replica):
-            raise BadRequest(
-                f"{name} is a replica of {identity.newest.method.region}.",
-                hint="It has its parent's keys: rotate them in that region.",
-            )
-        if not isinstance(identity.newest.method, EasyDkim):
-            raise BadRequest(
-                f"{name} signs with its own key (BYODKIM).",
-                hint="Send a new selector and key with PutEmailIdentityDkimSigningAttributes instead.",
-            )
-        wanted = replace(
-            identity,
-            new_key_wanted=rotation.upcoming(identity.slots) is None,
-            revoke_old_key=identity.revoke_old_key or revoke,
-        )
-        text = "new key asked for" + (", the old one to be revoked" if revoke else "")
+        if ed25519_only:
+            wanted = _with_ed25519_rotation(identity, revoke=revoke)
+        else:
+            wanted = _with_rotation(identity, name, revoke=revoke)
+        text = "new Ed25519 key asked for" if ed25519_only else "new key asked for"
+        text += ", the old one to be revoked" if revoke else ""
         asked = Change(after_time(wanted, now, world.policy), (Event("rotation", text),))
         return apply_change(tx, world, with_wanted_key(tx, world, asked, now), now)
 
@@ -101,6 +98,34 @@ async def rotate_identity(
     world.wake_publisher()
     world.wake_worker()
     return identity
+
+
+def _with_ed25519_rotation(identity: Identity, *, revoke: bool) -> Identity:
+    if rotation.active(identity.ed25519.slots) is None:
+        raise BadRequest(
+            f"{identity.name} has no Ed25519 key that signs.",
+            hint="The first one comes by itself: mailseal identity set NAME --ed25519 on.",
+        )
+    return replace(identity, ed25519=ed25519.with_new_key_asked(identity.ed25519, revoke=revoke))
+
+
+def _with_rotation(identity: Identity, name: str, *, revoke: bool) -> Identity:
+    if isinstance(identity.newest.method, Replica):
+        raise BadRequest(
+            f"{name} is a replica of {identity.newest.method.region}.",
+            hint="It has its parent's keys: rotate them in that region.",
+        )
+    if not isinstance(identity.newest.method, EasyDkim):
+        raise BadRequest(
+            f"{name} signs with its own key (BYODKIM).",
+            hint="Send a new selector and key with PutEmailIdentityDkimSigningAttributes instead.",
+        )
+    return replace(
+        identity,
+        new_key_wanted=rotation.upcoming(identity.slots) is None,
+        revoke_old_key=identity.revoke_old_key or revoke,
+        ed25519=ed25519.with_new_key_asked(identity.ed25519, revoke=revoke),
+    )
 
 
 async def set_rotate_days(
@@ -118,5 +143,31 @@ async def set_rotate_days(
         return apply_change(tx, world, changed, now)
 
     identity = await world.store.write(unit)
+    world.wake_worker()
+    return identity
+
+
+async def set_ed25519(world: World, who: Principal, name: str, said: bool | None, now: datetime) -> Identity:
+    """The identity with its second signature switched on or off; None: as the installation says.
+
+    Raises NotFound, BadRequest for a replica, which has what its parent lends.
+    """
+    domain = stored_name(name)
+
+    def unit(tx: Tx) -> Identity:
+        identity = load_identity(tx, who, domain, name)
+        if said and isinstance(identity.newest.method, Replica):
+            raise BadRequest(
+                f"{name} is a replica of {identity.newest.method.region} and has no Ed25519 key.",
+                hint="A replica signs with what its parent lends: the RSA key.",
+            )
+        word = "as the installation says" if said is None else "on" if said else "off"
+        keys = replace(identity.ed25519, said=said)
+        later = after_time(replace(identity, ed25519=keys), now, world.policy)
+        change = Change(later, (Event("ed25519", f"Ed25519 signature: {word}"),))
+        return apply_change(tx, world, with_wanted_key(tx, world, change, now), now, check_now=bool(said))
+
+    identity = await write_with_keys(world, unit, now)
+    world.wake_publisher()
     world.wake_worker()
     return identity

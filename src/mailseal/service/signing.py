@@ -2,13 +2,13 @@
 
 Rule: every door comes here; who signs and with what is decided and read in one snapshot, and a key signs only
 in the place it belongs to.
-References: RFC 6376 §5, RFC 5322 §3.6.2; AWS SESv2 SendEmail.
+References: RFC 6376 §5, RFC 8463 §3, RFC 5322 §3.6.2; AWS SESv2 SendEmail.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailseal.core.addresses import Mailbox
@@ -16,11 +16,13 @@ from mailseal.core.addressid import covering_addresses
 from mailseal.core.errors import BadRequest
 from mailseal.core.sending import Covering, SendAs, covering_names, send_as
 from mailseal.core.stored import SealBroken
+from mailseal.dkim.keys import ED25519_BITS
 from mailseal.dkim.message import Message, MessageRefused
 from mailseal.dkim.sign import DEFAULT, Signer, SignOptions, sign
 from mailseal.service.alarms import raise_alarm
 from mailseal.service.world import SealedKey, Tx, World
 
+_ED25519_OCTETS = 64
 LARGE = 1 << 20
 """Bytes from which on a message is worked on off the event loop."""
 
@@ -35,6 +37,9 @@ class Signature:
     selector: str = ""
     account_id: str = ""
     region: str = ""
+    second: SealedKey | None = None
+    """The Ed25519 key that signs beside the RSA key, under a selector of its own."""
+    second_selector: str = ""
 
 
 def load_send_as(
@@ -60,7 +65,11 @@ def load_signature(tx: Tx, account_id: str, region: str, chosen: SendAs) -> Sign
     key = tx.keys.load(chosen.key.key_id)
     if key is None:
         raise RuntimeError(f"key {chosen.key.key_id} of {chosen.key.sdid} is not stored")
-    return Signature(chosen.name, key, chosen.key.sdid, chosen.key.selector, account_id, region)
+    found = Signature(chosen.name, key, chosen.key.sdid, chosen.key.selector, account_id, region)
+    second = chosen.second
+    if second is None:
+        return found
+    return replace(found, second=tx.keys.load(second.key_id), second_selector=second.selector)
 
 
 async def find_signature(world: World, account_id: str, region: str, sender: Mailbox) -> Signature | None:
@@ -87,32 +96,46 @@ async def sign_fields(
     """The DKIM-Signature fields for the top of a message, nothing where no key signs; large messages are
     signed off the event loop.
 
-    Raises MessageRefused, and SealBroken, after an alarm, where the key does not open for this signature.
+    The RSA signature stands on top. Where the Ed25519 key does not open there is an alarm, and the RSA
+    signature alone. Raises MessageRefused, and SealBroken, after an alarm, where the RSA key does not open
+    for this signature.
     """
-    key = signature.key
-    if key is None:
+    if signature.key is None:
         return b""
-    signer = Signer(
-        sdid=signature.sdid,
-        selector=signature.selector,
-        sign_digest=lambda digest: world.keyring.sign_digest(key, digest),
-        signature_bytes=key.ref.bits // 8,
-    )
     stamp = int(at.timestamp())
     try:
-        _check_place(signature, key)
+        signers = _signers(world, signature, signature.key)
         if len(message.raw) > LARGE:
-            return await asyncio.to_thread(sign, message, [signer], stamp, options=options)
-        return sign(message, [signer], stamp, options=options)
+            return await asyncio.to_thread(sign, message, signers, stamp, options=options)
+        return sign(message, signers, stamp, options=options)
     except SealBroken as broken:
         place = (signature.account_id, signature.region, signature.sdid)
         await raise_alarm(world, *place, broken, world.clock.now())
-        raise
+        if signature.second is None:
+            raise
+    alone = replace(signature, second=None)
+    return await sign_fields(world, alone, message, at, options=options)
 
 
-def _check_place(signature: Signature, key: SealedKey) -> None:
-    """Raises SealBroken where a row leads to another owner's key, which would open in its own place."""
-    own = (signature.account_id, signature.sdid, signature.selector)
+def _signers(world: World, signature: Signature, key: SealedKey) -> list[Signer]:
+    """Who signs, in the order of their fields; raises SealBroken for a key that lies in a wrong place."""
+    signers = [_signer(world, signature, signature.selector, key)]
+    if signature.second is not None:
+        signers.append(_signer(world, signature, signature.second_selector, signature.second))
+    return signers
+
+
+def _signer(world: World, signature: Signature, selector: str, key: SealedKey) -> Signer:
+    # A row may lead to another owner's key, which would open in its own place.
     place = key.place
+    own = (signature.account_id, signature.sdid, selector)
     if place is None or (place.account_id, place.domain, place.selector) != own:
-        raise SealBroken(f"key {key.ref.key_id} does not belong to {signature.selector} of {signature.sdid}")
+        raise SealBroken(f"key {key.ref.key_id} does not belong to {selector} of {signature.sdid}")
+    is_ed25519 = key.ref.bits == ED25519_BITS
+    return Signer(
+        sdid=signature.sdid,
+        selector=selector,
+        sign_digest=lambda digest: world.keyring.sign_digest(key, digest),
+        signature_bytes=_ED25519_OCTETS if is_ed25519 else key.ref.bits // 8,
+        algorithm="ed25519-sha256" if is_ed25519 else "rsa-sha256",
+    )

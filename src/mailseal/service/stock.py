@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from mailseal.core.keys import KeyPlace, KeyRef
 from mailseal.core.stored import SealBroken
+from mailseal.dkim.keys import ED25519_BITS, generate_ed25519_key
 from mailseal.service.alarms import note
 from mailseal.service.world import SealedKey, Tx, World
 
@@ -22,7 +23,7 @@ class StockEmpty(Exception):
     """No key of the wanted length is left; raised in a unit, for `write_with_keys` to make one and rerun."""
 
     def __init__(self, bits: int) -> None:
-        super().__init__(f"no RSA {bits} key in stock")
+        super().__init__(f"no key of {bits} bits in stock")
         self.bits = bits
 
 
@@ -49,7 +50,7 @@ async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) 
     """What the unit gives; where it finds the stock empty a key is made and the unit runs again.
 
     The key that was made goes into the stock in the unit's own transaction, so that nobody else can take it
-    first. Three rounds at most: one for each length there is, and one for a stock that was emptied meanwhile.
+    first. Four rounds at most: one for each length there is, and one for a stock that was emptied meanwhile.
     """
     fresh: list[SealedKey] = []
 
@@ -58,7 +59,7 @@ async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) 
             tx.keys.add_stock(key)
         return unit(tx)
 
-    for _ in range(3):
+    for _ in range(4):
         try:
             return await world.store.write(with_fresh)
         except StockEmpty as empty:
@@ -68,8 +69,11 @@ async def write_with_keys(world: World, unit: Callable[[Tx], T], now: datetime) 
 
 
 async def make_sealed(world: World, bits: int, now: datetime) -> SealedKey:
-    """A key made for this call, sealed for the stock and not yet in it."""
-    private = await world.key_maker.make(bits)
+    """A key made for this call, sealed for the stock and not yet in it.
+
+    Ed25519 keys cost nothing and are always made so.
+    """
+    private = generate_ed25519_key() if bits == ED25519_BITS else await world.key_maker.make(bits)
     return world.keyring.seal(private, world.new_id(), now, None)
 
 

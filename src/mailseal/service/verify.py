@@ -11,16 +11,18 @@ import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mailseal.core import ed25519
 from mailseal.core.access import Principal
-from mailseal.core.checking import with_check
+from mailseal.core.checking import with_check, with_ed25519_check
 from mailseal.core.errors import ConcurrentModification
-from mailseal.core.identity import Identity, Setting
+from mailseal.core.identity import Change, Identity, Setting
 from mailseal.core.lifecycle import DkimStatus, Evidence
 from mailseal.core.observations import Observation, SoaRecord
 from mailseal.core.verification import (
     CheckReport,
     absent_at_authorities,
     compare,
+    ed25519_records,
     expected_records,
     without_parent,
 )
@@ -66,8 +68,8 @@ async def check_now(world: World, who: Principal, name: str, now: datetime) -> C
     identity = await get_identity(world, who, name, now)
     report: CheckReport | None = None
     for setting in identity.settings:
-        found = await look_at(world, identity, setting)
-        await _note(world, identity, setting.setting_id, found)
+        found, second = await _look(world, identity, setting)
+        await _note(world, identity, setting.setting_id, found, second)
         report = report or found
     return report
 
@@ -80,8 +82,8 @@ async def check(world: World, due: DueCheck) -> Checked | None:
     setting = next((s for s in identity.settings if s.setting_id == due.setting_id), None)
     if setting is None:
         return None
-    report = await look_at(world, identity, setting)
-    after = await _note(world, identity, due.setting_id, report)
+    report, second = await _look(world, identity, setting)
+    after = await _note(world, identity, due.setting_id, report, second)
     if after is None:
         return None
     old, new = identity.newest.proof.status, after.newest.proof.status
@@ -107,17 +109,47 @@ async def look_at(world: World, identity: Identity, setting: Setting) -> CheckRe
     return compare(expected, seen, soa)
 
 
-async def _note(world: World, identity: Identity, setting_id: str, report: CheckReport) -> Identity | None:
+async def _look(world: World, identity: Identity, setting: Setting) -> tuple[CheckReport, CheckReport | None]:
+    """What the DNS says about a setting's records, and with the newest setting's about those of the second
+    signature, side by side: neither waits for the other's answers."""
+    if setting.setting_id != identity.newest.setting_id:
+        return await look_at(world, identity, setting), None
+    return await asyncio.gather(look_at(world, identity, setting), look_at_ed25519(world, identity))
+
+
+async def look_at_ed25519(world: World, identity: Identity) -> CheckReport | None:
+    """What the DNS says about the second signature's records, each for itself; None where none is made."""
+    expected = ed25519_records(identity, world.clock.now(), world.policy)
+    if not expected:
+        return None
+    seen: tuple[Observation, ...] = ()
+    if ed25519.signing_slot(identity.ed25519) is None:
+        questions = [record.authority_question for record in expected]
+        seen = (await world.resolver.ask_authorities(identity.name, questions)).observations
+    there = [record for record in expected if not absent_at_authorities([record], seen)]
+    if there:
+        seen += await world.resolver.ask_vantages([record.vantage_question for record in there])
+    return compare(expected, seen)
+
+
+async def _note(
+    world: World, identity: Identity, setting_id: str, report: CheckReport, second: CheckReport | None
+) -> Identity | None:
     """The identity with a check noted; None where it was deleted or kept changing under us."""
     now = world.clock.now()
     report = _judged(world, identity, setting_id, report, now)
-    text = format_report(report, now)
+    text = format_report(report, now, second)
+    if second is not None and world.breaker.judged(second.check) != second.check:
+        second = None  # not to be believed now
 
     def unit(tx: Tx) -> Identity | None:
         current = tx.identities.load(identity.account_id, identity.region, identity.name)
         if current is None or all(s.setting_id != setting_id for s in current.settings):
             return None
         change = with_check(current, setting_id, report, now, world.policy)
+        if second is not None:
+            also = with_ed25519_check(change.identity, second, now, world.policy)
+            change = Change(also.identity, change.events + also.events)
         tx.evidence.save(setting_id, now, text)
         return apply_change(tx, world, with_wanted_key(tx, world, change, now), now)
 
@@ -125,7 +157,7 @@ async def _note(world: World, identity: Identity, setting_id: str, report: Check
         after = await write_with_keys(world, unit, now)
     except ConcurrentModification:
         return None
-    if after is not None and after.slots != identity.slots:
+    if after is not None and after.all_slots != identity.all_slots:
         world.wake_publisher()
     return after
 

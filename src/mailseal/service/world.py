@@ -143,7 +143,8 @@ class Addresses(Protocol):
 class SlotRows(Protocol):
     """Key slots; they belong to (account, region, domain) and outlive the identity."""
 
-    def load(self, account_id: str, region: str, domain: str) -> Slots | None: ...
+    def load(self, account_id: str, region: str, domain: str) -> Slots | None:
+        """All slots of a domain, those for Ed25519 keys behind those of Easy DKIM."""
 
     def save(self, account_id: str, region: str, domain: str, slots: Slots, due_at: datetime | None) -> None:
         """Like Identities.save for the slots alone (an identity that is gone)."""

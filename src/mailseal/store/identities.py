@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from mailseal.core.ed25519 import Ed25519, of_easy_dkim, of_ed25519
 from mailseal.core.identity import Identity, Parent, Setting, verification
 from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.rotation import Slots, Wish, next_due_at
@@ -23,16 +24,17 @@ from mailseal.store.slots import SlotRows
 # identities.load: one identity.
 _LOAD = """
 SELECT version, created_at, newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, status, may_send
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, ed25519, ed25519_key_wanted,
+    ed25519_revoke, status, may_send
 FROM identities WHERE account_id = ? AND region = ? AND name = ?
 """
 
 # identities.insert: an identity whose name is free, at version 1.
 _INSERT = """
 INSERT INTO identities (newest_setting_id, signing_setting_id, signing_enabled, length_changed_at,
-    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, status, may_send,
-    account_id, region, name, created_at, version)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+    downgraded_at, last_key_at, new_key_wanted, rotate_days, revoke_old_key, ed25519, ed25519_key_wanted,
+    ed25519_revoke, status, may_send, account_id, region, name, created_at, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 """
 
@@ -40,7 +42,7 @@ ON CONFLICT (account_id, region, name) DO NOTHING RETURNING version
 _UPDATE = """
 UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
     length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
-    revoke_old_key = ?, version = version + 1
+    revoke_old_key = ?, ed25519 = ?, ed25519_key_wanted = ?, ed25519_revoke = ?, version = version + 1
 WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING version
 """
 
@@ -48,7 +50,8 @@ WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING versi
 _UPDATE_STANDING = """
 UPDATE identities SET newest_setting_id = ?, signing_setting_id = ?, signing_enabled = ?,
     length_changed_at = ?, downgraded_at = ?, last_key_at = ?, new_key_wanted = ?, rotate_days = ?,
-    revoke_old_key = ?, status = ?, may_send = ?, version = version + 1
+    revoke_old_key = ?, ed25519 = ?, ed25519_key_wanted = ?, ed25519_revoke = ?, status = ?, may_send = ?,
+    version = version + 1
 WHERE account_id = ? AND region = ? AND name = ? AND version = ? RETURNING version
 """
 
@@ -99,14 +102,15 @@ class Identities:
             return None
         version, created_at, newest_id, signing_id, signing_enabled, *later = rows[0]
         length_changed_at, downgraded_at, last_key_at, *rotation = later
-        new_key_wanted, rotate_days, revoke_old_key, status, may_send = rotation
+        new_key_wanted, rotate_days, revoke_old_key, *second, status, may_send = rotation
         self._loaded.standing[place] = (status, bool(may_send))
         settings = self._settings.load(*place)
+        slots = self._slots.load(*place) or ()
         return Identity(
             *place,
             created_at=from_ms(created_at),
             newest=settings[newest_id],
-            slots=self._slots.load(*place) or (),
+            slots=of_easy_dkim(slots),
             signing=None if signing_id is None else settings[signing_id],
             signing_enabled=bool(signing_enabled),
             length_changed_at=from_ms_or_null(length_changed_at),
@@ -115,6 +119,7 @@ class Identities:
             new_key_wanted=bool(new_key_wanted),
             rotate_days=rotate_days,
             revoke_old_key=bool(revoke_old_key),
+            ed25519=_ed25519(second, of_ed25519(slots)),
             replica_regions=self._settings.replica_regions(*place),
             version=version,
         )
@@ -141,7 +146,7 @@ class Identities:
         if not rows:
             return None
         self._settings.save(identity, settings, due.checks)
-        self._slots.save(*place, identity.slots, due.slots)
+        self._slots.save(*place, identity.all_slots, due.slots)
         return replace(identity, version=rows[0][0])
 
     def _update(self, identity: Identity, place: Place) -> Sequence[Row]:
@@ -162,7 +167,8 @@ class Identities:
             return False
         self._loaded.settings.pop(place, None)
         self._loaded.standing.pop(place, None)
-        self._slots.save(*place, identity.slots, _due_by_time(identity.slots, identity.created_at))
+        slots = identity.all_slots
+        self._slots.save(*place, slots, _due_by_time(slots, identity.created_at))
         return True
 
     def list(self, query: IdentityQuery) -> Sequence[IdentitySummary]:
@@ -209,7 +215,15 @@ def _state(identity: Identity) -> tuple[Value, ...]:
         int(identity.new_key_wanted),
         identity.rotate_days,
         int(identity.revoke_old_key),
+        None if identity.ed25519.said is None else int(identity.ed25519.said),
+        int(identity.ed25519.new_key_wanted),
+        int(identity.ed25519.revoke_old_key),
     )
+
+
+def _ed25519(values: Sequence[int | None], slots: Slots) -> Ed25519:
+    said, new_key_wanted, revoke_old_key = values
+    return Ed25519(None if said is None else bool(said), slots, bool(new_key_wanted), bool(revoke_old_key))
 
 
 def _standing(identity: Identity) -> tuple[DkimStatus, bool]:

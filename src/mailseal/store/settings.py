@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from mailseal.core.ed25519 import of_easy_dkim
 from mailseal.core.identity import (
     ByoDkim,
     EasyDkim,
@@ -148,7 +149,7 @@ class Settings:
         method, bits, last_key_at = rows[0]
         if method != _EASY:
             return Parent(ParentKind.BYODKIM if method == _BYO else ParentKind.REPLICA)
-        slots = self._slots.load(account_id, region, name) or ()
+        slots = of_easy_dkim(self._slots.load(account_id, region, name) or ())
         return Parent(ParentKind.EASY, slots, bits, from_ms_or_null(last_key_at))
 
     def replica_regions(self, account_id: str, region: str, name: str) -> tuple[str, ...]:

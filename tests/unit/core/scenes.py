@@ -32,6 +32,19 @@ def key(number: int, bits: int = 2048) -> KeyRef:
     return KeyRef(f"key-{number}", bits, spki)
 
 
+def ed25519_key(number: int) -> KeyRef:
+    """An Ed25519 key that differs from all others by its number; nobody has its private half."""
+    spki = bytes.fromhex("302a300506032b6570032100") + number.to_bytes(32, "big")
+    return KeyRef(f"key-{number}", 256, spki)
+
+
+def blank_ed25519_slots() -> Slots:
+    """The two slots for Ed25519 keys of a domain that never had one."""
+    return tuple(
+        KeySlot(number, derive_token(b"secret", ACCOUNT, REGION, DOMAIN, number), ZONE) for number in (4, 5)
+    )
+
+
 def blank_slots() -> Slots:
     """The three slots of a domain that was never published."""
     return tuple(
@@ -50,7 +63,9 @@ def easy_identity(number: int = 1, bits: int = 2048) -> Identity:
 
 def published(identity: Identity, now: datetime) -> Identity:
     """The identity after the publisher served its slots, as the store does it."""
-    return replace(identity, slots=tuple(served(slot, now) for slot in identity.slots))
+    second = tuple(served(slot, now) for slot in identity.ed25519.slots)
+    slots = tuple(served(slot, now) for slot in identity.slots)
+    return replace(identity, slots=slots, ed25519=replace(identity.ed25519, slots=second))
 
 
 def served(slot: KeySlot, now: datetime) -> KeySlot:

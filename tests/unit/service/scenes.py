@@ -11,7 +11,7 @@ from mailseal.core.access import Principal
 from mailseal.core.commands import CreateIdentity, DkimAttributesInput, PutDkimSigning, SendEmail
 from mailseal.core.identity import Identity, dkim_attributes
 from mailseal.core.names import dkim_name
-from mailseal.core.verification import expected_records
+from mailseal.core.verification import ed25519_records, expected_records
 from mailseal.service import configure, publish, rotate, send, verify
 from mailseal.service.world import World
 from tests.fakes import FakeClock, KeepingNextHop, ScriptedDns, fake_world, opened_store
@@ -54,7 +54,9 @@ class Scene:
     async def owner_publishes(self, who: Principal = WHO, name: str = DOMAIN) -> None:
         """The owner publishes what the newest setting asks for, and takes nothing away."""
         identity = await self.get(who, name)
-        for record in expected_records(identity, identity.newest, self.clock.now(), self.world.policy):
+        at, policy = self.clock.now(), self.world.policy
+        wanted = expected_records(identity, identity.newest, at, policy)
+        for record in wanted + ed25519_records(identity, at, policy):
             by_text = record.type.value == "TXT"
             self.dns.publish(record.owner, record.value.encode() if by_text else record.value)
 
