@@ -63,10 +63,7 @@ def parse_message(raw: bytes) -> Message:
 
     A last line without CRLF is let through, because a verifier meets it; `sign` refuses it.
     """
-    _check_line_ends(raw)
-    _check_line_lengths(raw)
-    if b"\0" in raw:
-        raise MessageRefused("nul", "The message contains a NUL octet.")
+    check_lines(raw)
     end = raw.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES + 4) + 2
     if end < 2:
         raise _no_end_of_header(raw)
@@ -87,6 +84,14 @@ def parse_message(raw: bytes) -> Message:
 def with_final_crlf(raw: bytes) -> bytes:
     """The same bytes, ending in CRLF: verifiers disagree about a last line that does not end."""
     return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def check_lines(raw: bytes) -> None:
+    """Raises MessageRefused for octets that no message has: a CR or LF alone, a line too long, a NUL."""
+    _check_line_ends(raw)
+    _check_line_lengths(raw)
+    if b"\0" in raw:
+        raise MessageRefused("nul", "The message contains a NUL octet.")
 
 
 def _check_line_ends(raw: bytes) -> None:

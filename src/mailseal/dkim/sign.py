@@ -1,6 +1,7 @@
 """sign(message, signers, at): the DKIM-Signature fields to put on top of a message.
 
-Rule: exactly one From or nothing is signed; one body hash and one canonical header serve all signers.
+Rule: exactly one From or nothing is signed; one body hash and one canonical header serve all signers, and
+neither depends on how the message came in.
 References: RFC 6376 §5.4, RFC 6376 §5.4.2, RFC 6376 §5.5, RFC 6376 §3.7, RFC 6376 §8.15,
 RFC 8463 §3.
 """
@@ -8,10 +9,12 @@ RFC 8463 §3.
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from mailseal.dkim.canonicalization import Canonicalization, body_hash, relaxed_fields
-from mailseal.dkim.message import Message, MessageRefused
+from mailseal.dkim.message import HeaderField, Message, MessageRefused
+from mailseal.dkim.reader import ReadMessage
 from mailseal.dkim.signature import (
     canonical_unsigned,
     format_head,
@@ -72,18 +75,66 @@ class SignOptions:
 DEFAULT = SignOptions()
 
 
+class Unsigned(NamedTuple):
+    """A DKIM-Signature field that lacks its signature only, and the digest that has to be signed for it."""
+
+    signer: Signer
+    unsigned: bytes
+    data_hash: bytes
+
+    def signed(self, signature: bytes) -> bytes:
+        """The finished field with its CRLF; raises ValueError for a signature of another length."""
+        if len(signature) != self.signer.signature_bytes:
+            raise ValueError("the signature is not as long as the signer's key")
+        return self.unsigned + format_value(signature)
+
+
 def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignOptions = DEFAULT) -> bytes:
     """The DKIM-Signature fields, one a signer in their order, each ending in CRLF; `at` is t= in seconds.
 
     Raises MessageRefused for a message without exactly one From field, or whose last line does not end.
     A relaxed header becomes a simple one where a signed field holds the raw octet A0.
     """
-    lowered = [header.name.lower() for header in message.fields]
-    if lowered.count(b"from") != 1:
-        raise MessageRefused("from_count", "The message must have exactly one From field to be signed.")
+    made = prepare(message, signers, at, options=options)
+    return b"".join([one.signed(one.signer.sign_digest(one.data_hash)) for one in made])
+
+
+def prepare(
+    message: Message, signers: Sequence[Signer], at: int, *, options: SignOptions = DEFAULT
+) -> list[Unsigned]:
+    """What `sign` makes before anything is signed, for those who sign digests elsewhere; raises alike."""
     if not message.raw.endswith(b"\r\n"):
         raise MessageRefused("no_final_crlf", "The last line of the message does not end in CRLF.")
-    pairs = zip(message.fields, lowered, strict=True)
+    lowered = _lowered(message.fields)
+    hashed_body = body_hash(message.body, options.body)
+    return _prepared(message.fields, lowered, hashed_body, signers, at, options)
+
+
+def prepare_read(
+    read: ReadMessage, signers: Sequence[Signer], at: int, *, options: SignOptions = DEFAULT
+) -> list[Unsigned]:
+    """The same of a message that came in pieces, and whose body is gone; the body's form is the reader's."""
+    options = options if read.body_form is options.body else replace(options, body=read.body_form)
+    return _prepared(read.fields, _lowered(read.fields), read.body_hash, signers, at, options)
+
+
+def _lowered(fields: Sequence[HeaderField]) -> list[bytes]:
+    """The names in lower case; raises MessageRefused unless one From is among them."""
+    lowered = [header.name.lower() for header in fields]
+    if lowered.count(b"from") != 1:
+        raise MessageRefused("from_count", "The message must have exactly one From field to be signed.")
+    return lowered
+
+
+def _prepared(
+    fields: Sequence[HeaderField],
+    lowered: list[bytes],
+    hashed_body: bytes,
+    signers: Sequence[Signer],
+    at: int,
+    options: SignOptions,
+) -> list[Unsigned]:
+    pairs = zip(fields, lowered, strict=True)
     signed = [(raw, lower, name) for (raw, name), lower in pairs if lower in SIGNED]
     names = _names(signed, lowered, options.oversign_absent)
     how = options.header
@@ -93,7 +144,6 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
         # relaxed signature would fail there.
         how = Canonicalization.SIMPLE
         prefix = _canonical_header(signed, how)
-    hashed_body = body_hash(message.body, options.body)
     expires_at = None if options.lifetime_seconds is None else at + options.lifetime_seconds
     both = how + "/" + options.body
     result = []
@@ -101,11 +151,8 @@ def sign(message: Message, signers: Sequence[Signer], at: int, *, options: SignO
         head = format_head(signer.selector, signer.sdid, both, at, expires_at, signer.algorithm)
         unsigned = format_unsigned(head, names, hashed_body)
         data_hash = hashlib.sha256(prefix + canonical_unsigned(unsigned, how)).digest()
-        signature = signer.sign_digest(data_hash)
-        if len(signature) != signer.signature_bytes:
-            raise ValueError("the signature is not as long as the signer's key")
-        result += [unsigned, format_value(signature)]
-    return b"".join(result)
+        result.append(Unsigned(signer, unsigned, data_hash))
+    return result
 
 
 def _names(signed: list[_Signed], lowered: list[bytes], oversign_absent: bool) -> bytes:
