@@ -12,10 +12,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
-from mailseal.service import linking, mailfrom, publish, rewrap, rotate, stock, verify, watch
+from mailseal.service import following, linking, mailfrom, publish, rewrap, rotate, stock, verify, watch
 from mailseal.service.due import next_work_at
 from mailseal.service.world import DueCheck, World
 from mailseal.telemetry import Telemetry
@@ -60,6 +61,7 @@ class Worker:
         self._mails: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._until_canary_s = WATCH_FIRST_S
+        self._published: list[asyncio.Event] = []
 
     def start(self) -> None:
         """Begins to work; everything that was left undone is looked at first."""
@@ -74,6 +76,11 @@ class Worker:
             self._watch,
         )
         self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
+        for server in self._world.name_servers.names:
+            bell = asyncio.Event()
+            self._published.append(bell)
+            follow = partial(self._follow, following.Follower(server), bell)
+            self._loops.append(asyncio.create_task(self._forever(follow, "_follow"), name=f"follow {server}"))
 
     async def close(self) -> None:
         """Ends the loops and the checks that are on their way; the next start takes up what they leave."""
@@ -95,11 +102,11 @@ class Worker:
             if due is None or due > self._world.clock.now():
                 return
 
-    async def _forever(self, once: Callable[[], Awaitable[None]]) -> None:
+    async def _forever(self, once: Callable[[], Awaitable[None]], name: str = "") -> None:
         """Runs one turn after the other; after a fault it waits, longer each time."""
         failures = 0
         while True:
-            with self._telemetry.surviving(f"worker{once.__name__}") as turn:
+            with self._telemetry.surviving(f"worker{name or once.__name__}") as turn:
                 await once()
             if not turn.failed:
                 failures = 0
@@ -116,6 +123,12 @@ class Worker:
         async with self._publishing:
             while changed := await publish.publish(self._world):
                 self._telemetry.count("mailseal_published_names_total", changed)
+                for bell in self._published:
+                    bell.set()
+
+    async def _follow(self, follower: following.Follower, bell: asyncio.Event) -> None:
+        """One turn with one server that carries our zones: it is told what it lacks, and asked."""
+        await _rung(bell, await following.follow(self._world, follower))
 
     async def _work(self) -> None:
         """One turn: what is due is begun, then it sleeps until something is due or somebody rings."""

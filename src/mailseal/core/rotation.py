@@ -13,13 +13,16 @@ References: RFC 6376 §3.6.2.2; RFC 2308 §5; docs/decisions/0004-key-slots.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from mailseal.core.keys import KeyRef
 from mailseal.core.names import slot_name
 from mailseal.core.policy import Policy
 from mailseal.dkim.keyrecord import format_key_record
+
+STILL_GIVEN = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when an earlier answer may be cached that some server of ours still gives: nobody knows yet."""
 
 
 class SlotState(StrEnum):

@@ -12,11 +12,15 @@ from mailseal.core.checking import switch_due_at
 from mailseal.core.identity import EasyDkim, Identity, Setting, rotation_due_at, wants_ed25519, wish_of
 from mailseal.core.lifecycle import next_check_at
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import KeySlot, next_due_at, upcoming
+from mailseal.core.rotation import STILL_GIVEN, KeySlot, next_due_at, upcoming
 from mailseal.service.world import DueTimes, Tx
 
 SHORTEST = timedelta(seconds=1)
 """What is due at once and could not be done is tried again no sooner than this."""
+
+
+SERVERS_FOLLOW = timedelta(seconds=10)
+"""How often to look whether what some server still gives has ceased to be given."""
 
 
 def next_work_at(tx: Tx, *, mails: bool = True) -> datetime | None:
@@ -53,7 +57,7 @@ def _check_due(
     due = next_check_at(setting.proof, now, policy, jitter)
     switch = switch_due_at(identity, policy) if setting is identity.newest else None
     if switch is not None:
-        switch = max(switch, now + SHORTEST)
+        switch = max(_known(switch, now), now + SHORTEST)
     easy = upcoming(identity.slots) if isinstance(setting.method, EasyDkim) else None
     sight = _sight_due(easy, wish_of(identity).absent_until, now, policy)
     second = _ed25519_due(identity, now, policy) if setting is identity.newest else None
@@ -76,6 +80,11 @@ def _sight_due(
         return None
     if following.seen_at is not None:
         moments = [*(earlier.until for earlier in following.earlier), now + SHORTEST]
-        return max(moments if absent is None else [*moments, absent])
+        return _known(max(moments if absent is None else [*moments, absent]), now)
     shortest = timedelta(seconds=max(2, policy.blank_ttl))
     return now + min(max(shortest, (now - following.placed_at) / 4), timedelta(hours=1))
+
+
+def _known(moment: datetime, now: datetime) -> datetime:
+    """The moment or, while nobody knows it, the next look whether it is known by then."""
+    return now + SERVERS_FOLLOW if moment >= STILL_GIVEN else moment

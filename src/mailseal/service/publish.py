@@ -17,14 +17,17 @@ BATCH = 100
 async def publish(world: World) -> int:
     """The number of owner names whose answer was changed; call it until it is 0."""
     now = world.clock.now()
+    alone = not world.name_servers.names
 
     def unit(tx: Tx) -> int:
         marked = tx.zone.marked(BATCH)
         zones = set()
         for owner in marked:
             slot = tx.slots.find(owner)
-            if slot is not None:
-                tx.zone.serve(slot.zone, owner, rotation.answer_of(slot, world.policy), now)
+            if slot is None:
+                continue
+            answer = rotation.answer_of(slot, world.policy)
+            if tx.zone.serve(slot.zone, owner, answer, now, alone=alone):
                 zones.add(slot.zone)
         for zone in sorted(zones):
             tx.zone.advance(zone)

@@ -21,7 +21,7 @@ from mailseal.core.identity import Event, Identity, Parent
 from mailseal.core.mailfrom import MailFrom, MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
-from mailseal.core.rotation import Answer, KeySlot, Slots
+from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.stored import (
     DueCheck,
     DueMailFrom,
@@ -35,6 +35,7 @@ from mailseal.core.stored import (
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys
+from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
 
 __all__ = [
     "AccessKeys",
@@ -58,6 +59,7 @@ __all__ = [
     "Keyring",
     "Keys",
     "Links",
+    "NameServers",
     "NextHop",
     "NoAnswer",
     "Resolver",
@@ -68,6 +70,7 @@ __all__ = [
     "Tx",
     "World",
     "Zone",
+    "ZoneServers",
 ]
 
 T = TypeVar("T")
@@ -155,26 +158,6 @@ class SlotRows(Protocol):
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueSlots]: ...
 
     def release(self, now: datetime, until: datetime) -> int: ...
-
-
-class Zone(Protocol):
-    """What our zones serve, and which owner names have to be published anew."""
-
-    def marked(self, limit: int) -> Sequence[str]:
-        """Owner names that changed since they were last published, oldest first."""
-
-    def serve(self, zone: str, owner: str, answer: Answer, now: datetime) -> None:
-        """Serves an answer from now on; the one served until now is kept as an earlier answer of its slot
-        (until now + its TTL + 1 s). Removes the mark."""
-
-    def advance(self, zone: str) -> int:
-        """The zone's next serial (RFC 1982), stored."""
-
-    def serial(self, zone: str) -> int: ...
-
-    def zones(self) -> Sequence[str]: ...
-
-    def look_up(self, zone: str, owner: str) -> Answer | None: ...
 
 
 class Events(Protocol):
@@ -349,6 +332,8 @@ class Tx(Protocol):
     @property
     def zone(self) -> Zone: ...
     @property
+    def zone_servers(self) -> ZoneServers: ...
+    @property
     def events(self) -> Events: ...
     @property
     def evidence(self) -> Evidence: ...
@@ -454,6 +439,7 @@ class World:
     """How many keys this process makes for the stock a minute; 0 for as many as it can."""
     stock_missed: Callable[[int], None] = _nobody_counts
     """Counts a call that found no key of that length in the stock."""
+    name_servers: NameServers = field(default_factory=NoOthers)
     suffixes: PublicSuffixes = NO_SUFFIXES
     breaker: Breaker = field(default_factory=Breaker)
 

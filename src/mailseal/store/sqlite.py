@@ -21,6 +21,7 @@ import apsw
 from mailseal.core.rotation import Answer
 from mailseal.core.startup import StartRefused
 from mailseal.store.engine import Execute, Row, Value
+from mailseal.store.journal import Change, Page
 from mailseal.store.lock import LockFile, take_lock
 from mailseal.store.migrate import migrate, shipped
 from mailseal.store.transaction import Transaction
@@ -82,6 +83,7 @@ class ServedZones:
 
     def __init__(self, transaction: Transaction) -> None:
         self._zone = transaction.zone
+        self._journal = transaction.journal
         self._generation = 0
 
     def look_up(self, zone: str, owner: str) -> Answer | None:
@@ -91,6 +93,18 @@ class ServedZones:
     def zone_serial(self, zone: str) -> int:
         """The serial of what is served now."""
         return self._zone.serial(zone)
+
+    def begins_at(self, zone: str) -> int:
+        """The oldest serial of the zone from which all changes are known."""
+        return self._journal.begins_at(zone)
+
+    def changes(self, zone: str, after: int, until: int) -> Sequence[tuple[int, Change]]:
+        """What the serials after `after` and up to `until` changed, in their order."""
+        return self._journal.changes(zone, after, until)
+
+    def page(self, zone: str, serial: int, after: str, limit: int) -> Page:
+        """Names after `after` that the zone had at `serial`, with what they gave then."""
+        return self._journal.page(zone, serial, after, limit)
 
     def generation(self) -> int:
         """A number that is another one after anything served has changed."""

@@ -14,6 +14,7 @@ from mailseal.store.engine import Execute
 from mailseal.store.events import Events, EvidenceReports
 from mailseal.store.identities import Identities
 from mailseal.store.installation import Installation
+from mailseal.store.journal import Journal, ZoneServers
 from mailseal.store.keys import Keys
 from mailseal.store.loaded import Loaded
 from mailseal.store.mailfrom import MailFromRows
@@ -29,6 +30,8 @@ class Transaction:
         self._loaded = loaded = Loaded()
         self.keys = Keys(execute)
         self.zone = Zone(execute, loaded)
+        self.journal = Journal(execute)
+        self.zone_servers = ZoneServers(execute)
         self.slots = SlotRows(execute, self.keys, self.zone, loaded)
         settings = Settings(execute, self.slots, loaded)
         self.identities = Identities(execute, settings, self.slots, loaded)

@@ -1,0 +1,130 @@
+"""The operator's servers that carry our zones: told of each change, and asked until they show it.
+
+Rule: what a server gives is known by asking it alone. An answer that was replaced counts as given until every
+server has been seen with the serial that replaced it; then caches drop it in their time.
+References: RFC 1996 §3; docs/decisions/0004-key-slots.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailseal.core.zone import serial_is_newer
+from mailseal.service.world import Tx, World
+
+FIRST_LOOK_S, LAST_LOOK_S = 0.05, 5.0
+"""After a change a server is asked soon, and ever more seldom until it has followed."""
+REST_S = 60.0
+"""One that has followed is asked this often whether it still serves."""
+TELL_AGAIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one server was last seen with, of one zone."""
+
+    server: str
+    zone: str
+    serial: int
+    """Ours."""
+    seen_serial: int | None
+    seen_at: datetime | None
+
+    @property
+    def has_followed(self) -> bool:
+        """Whether the server gives what we give."""
+        return self.seen_serial == self.serial
+
+
+@dataclass(slots=True)
+class Follower:
+    """One server, and what this process has told it."""
+
+    name: str
+    told: dict[str, int] = field(default_factory=dict)
+    """The serial of each zone that it was last told of."""
+    told_at: float = 0.0
+    pause_s: float = FIRST_LOOK_S
+
+
+async def standings(world: World) -> tuple[Standing, ...]:
+    """How far each configured server has followed each zone."""
+
+    def unit(tx: Tx) -> tuple[Standing, ...]:
+        return tuple(
+            Standing(server, zone, tx.zone.serial(zone), *sights.get(server, (None, None)))
+            for zone in tx.zone.zones()
+            for sights in (tx.zone_servers.sights(zone),)
+            for server in world.name_servers.names
+        )
+
+    return await world.store.read(unit)
+
+
+async def settle(world: World) -> None:
+    """Notes what follows from the servers that are configured now: one that is gone holds up nothing."""
+    now = world.clock.now()
+
+    def unit(tx: Tx) -> None:
+        for zone in tx.zone.zones():
+            _expire(tx, world, zone, now)
+
+    await world.store.write(unit)
+
+
+async def follow(world: World, follower: Follower) -> float:
+    """Seconds until the server should be looked at again, after it was told of what it lacks and asked."""
+    behind = [s for s in await standings(world) if s.server == follower.name and not s.has_followed]
+    if not behind:
+        follower.pause_s = FIRST_LOOK_S
+        return REST_S
+    loop_time = asyncio.get_running_loop().time()
+    again = loop_time - follower.told_at >= TELL_AGAIN_S
+    fresh = [s for s in behind if again or follower.told.get(s.zone) != s.serial]
+    if fresh:
+        follower.told_at = loop_time
+        follower.pause_s = FIRST_LOOK_S
+        for standing in fresh:
+            if await world.name_servers.notify(follower.name, standing.zone):
+                follower.told[standing.zone] = standing.serial
+    for standing in behind:
+        await look(world, follower.name, standing.zone)
+    pause = follower.pause_s
+    follower.pause_s = min(pause * 2, LAST_LOOK_S)
+    return pause
+
+
+async def look(world: World, server: str, zone: str) -> bool:
+    """Whether the server gives the newest serial of the zone, after it was asked; what it gives is noted."""
+    found = await world.name_servers.serial_at(server, zone)
+    if found is None:
+        return False
+    now = world.clock.now()
+
+    def unit(tx: Tx) -> bool:
+        ours = tx.zone.serial(zone)
+        if serial_is_newer(found, ours):
+            # An older copy of the database is in use: secondaries would take none of its serials.
+            tx.zone.overtake(zone, found)
+            return False
+        known = tx.zone_servers.sights(zone).get(server)
+        if known is None or known[0] != found:
+            tx.zone_servers.save(server, zone, found, now)
+            _expire(tx, world, zone, now)
+        return found == ours
+
+    return await world.store.write(unit)
+
+
+def _expire(tx: Tx, world: World, zone: str, now: datetime) -> None:
+    """Lets those earlier answers expire that no server gives any more."""
+    sights = tx.zone_servers.sights(zone)
+    lowest = tx.zone.serial(zone)
+    for server in world.name_servers.names:
+        if server not in sights:
+            return
+        serial = sights[server][0]
+        lowest = serial if serial_is_newer(lowest, serial) else lowest
+    tx.zone.expire(zone, lowest, now)
