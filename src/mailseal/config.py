@@ -75,7 +75,18 @@ class ResolverConfig:
     """Whom we ask about customers' domains."""
 
     vantages: tuple[str, ...] = _key(
-        ("udp://127.0.0.1:53",), "validating resolvers; only they can prove a record"
+        ("udp://127.0.0.1:53",),
+        "validating resolvers of your own; only they can prove a record: udp://address:port, "
+        "tls://address:port#name, https://address/path#name",
+    )
+    remote_vantages: tuple[str, ...] = _key(
+        (), "resolvers of others, written the same; they may keep a record from SUCCESS, and never prove it"
+    )
+    ca_file: str = _key("", "PEM file of the authorities that certify those resolvers; empty: the system's")
+    roots: tuple[str, ...] = _key(
+        (),
+        "whence the domains' own servers are found: \"iana\" for the Internet's root servers, or a name, a "
+        "blank, an address; empty: the vantages find them",
     )
     authorities: bool = _key(
         True, "ask the domains' own servers first; false where port 53 to the outside is blocked"

@@ -20,7 +20,7 @@ from mailseal.core.names import parse_domain
 from mailseal.core.policy import Policy
 from mailseal.core.zone import parse_hosted_zone
 from mailseal.nameserver.zone import Zone, ZoneSettings, ZoneSource
-from mailseal.resolver.asking import DnsResolver
+from mailseal.resolver.asking import DnsResolver, parse_roots
 from mailseal.service.world import Links
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
@@ -151,10 +151,16 @@ def make_resolver(config: Config) -> DnsResolver:
     try:
         return DnsResolver(
             given.vantages,
+            remote_vantages=given.remote_vantages,
+            roots=parse_roots(given.roots),
+            ca_file=given.ca_file or None,
             authorities=given.authorities,
             allow_networks=given.allow_networks,
             port=given.port,
         )
+    except OSError as fault:
+        what = f"[resolver] ca_file = {given.ca_file!r} cannot be read: {fault.strerror or fault}"
+        raise SetupError(what, do="name a PEM file, or leave it empty for the system's authorities") from None
     except ValueError as fault:
         what = f"[resolver] cannot be used: {fault}"
         raise SetupError(what, do='vantages = ["udp://192.0.2.53:53"]') from None

@@ -140,7 +140,7 @@ def _plan(
             addresses=tuple(f"{name} {host}" for name in inside for host in hosts),
             listen=tuple(format_address((host, 53)) for host in hosts),
         ),
-        resolver=ResolverConfig(vantages=_resolvers()),
+        resolver=ResolverConfig(vantages=_resolvers(), roots=("iana",)),
         nexthop=NextHopConfig(url=hop),
     )
     hosted_zone_of(config)

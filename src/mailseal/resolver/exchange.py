@@ -14,6 +14,8 @@ import socket
 from dataclasses import dataclass, field
 
 from mailseal.core.observations import RecordType
+from mailseal.resolver.budget import LARGEST_STREAMED, Budget, NoAnswer
+from mailseal.resolver.encrypted import Channel
 from mailseal.resolver.reading import FORMERR, NOTIMP
 from mailseal.resolver.wire import (
     MalformedResponse,
@@ -29,28 +31,6 @@ from mailseal.resolver.wire import (
 TRIES_S = (1.0, 2.0, 2.0)
 """How long each of the three datagrams may wait for its answer; all of it together for a stream."""
 _LARGEST_DATAGRAM = 4096
-_LARGEST_STREAMED = 16 * 1024
-
-
-class NoAnswer(Exception):
-    """Nothing came that could be judged; the text says what happened, for a person."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """What one check may still spend: queries, counting each repetition, and time."""
-
-    queries: int
-    deadline: float
-    """On the event loop's clock."""
-
-    def spend(self) -> None:
-        """Take one query; NoAnswer where none is left, or no time."""
-        if self.queries <= 0:
-            raise NoAnswer("the check has spent all its queries")
-        if asyncio.get_running_loop().time() >= self.deadline:
-            raise NoAnswer("the check has spent all its time")
-        self.queries -= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +43,8 @@ class Server:
     gate: asyncio.Semaphore = field(repr=False, compare=False)
     """Bounds how many sockets are open at once."""
     tries_s: tuple[float, ...] = TRIES_S
+    channel: Channel | None = None
+    """Where it is asked over TLS or HTTPS, and in no other way."""
 
 
 async def ask(
@@ -71,6 +53,8 @@ async def ask(
     """The server's response to one question; NoAnswer after three tries or where the budget is spent."""
     exchange = _Exchange(server, format_name(name), rtype, budget, checking_disabled)
     async with server.gate:
+        if server.channel is not None:
+            return await exchange.by_channel(server.channel)
         response = await exchange.by_datagram()
         if response.rcode in (FORMERR, NOTIMP) and exchange.edns:
             exchange.edns = False
@@ -89,12 +73,12 @@ class _Exchange:
         self._checking_disabled = checking_disabled
         self.edns = True
 
-    def _format_query(self, *, mixed_case: bool) -> bytes:
+    def _format_query(self, *, mixed_case: bool, identity: bytes | None = None) -> bytes:
         chance = int.from_bytes(secrets.token_bytes(2 + len(self._name) // 8 + 1))
         return format_query(
             with_mixed_case(self._name, chance >> 16) if mixed_case else self._name,
             self._rtype,
-            identity=(chance & 0xFFFF).to_bytes(2),
+            identity=(chance & 0xFFFF).to_bytes(2) if identity is None else identity,
             recursion=self._server.recursion,
             checking_disabled=self._checking_disabled,
             edns=self.edns,
@@ -126,15 +110,19 @@ class _Exchange:
             raise NoAnswer("the answer did not fit a datagram, and over TCP none came in time") from None
         except (OSError, asyncio.IncompleteReadError):
             raise NoAnswer("the answer did not fit a datagram, and TCP failed") from None
-        if not is_reply_to(message, query) and not is_bare_error(message, query):
-            raise NoAnswer("over TCP came an answer to another question")
+        return _read_stream(message, query, "TCP")
+
+    async def by_channel(self, channel: Channel) -> Response:
+        self._budget.spend()
+        # RFC 8484 §4.1: an id of zero lets caches on the way do their work; TLS keeps forgers out.
+        query = self._format_query(mixed_case=False, identity=b"\0\0" if channel.path else None)
+        seconds = sum(self._server.tries_s)
         try:
-            response = parse_response(message)
-        except MalformedResponse as broken:
-            raise NoAnswer(f"a broken answer came over TCP: {broken}") from None
-        if response.truncated:
-            raise NoAnswer("the answer is marked as truncated over TCP too")
-        return response
+            async with asyncio.timeout(seconds):
+                message = await channel.exchange(query)
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {seconds:g} s") from None
+        return _read_stream(message, query, "HTTPS" if channel.path else "TLS")
 
     async def _stream(self, query: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(self._server.host, self._server.port)
@@ -142,11 +130,24 @@ class _Exchange:
             writer.write(len(query).to_bytes(2) + query)
             await writer.drain()
             length = int.from_bytes(await reader.readexactly(2))
-            if length > _LARGEST_STREAMED:
+            if length > LARGEST_STREAMED:
                 raise NoAnswer("the answer is larger than 16 KiB")
             return await reader.readexactly(length)
         finally:
             writer.transport.abort()
+
+
+def _read_stream(message: bytes, query: bytes, way: str) -> Response:
+    """The response in a message that came over a stream; NoAnswer where it is none."""
+    if not is_reply_to(message, query) and not is_bare_error(message, query):
+        raise NoAnswer(f"over {way} came an answer to another question")
+    try:
+        response = parse_response(message)
+    except MalformedResponse as broken:
+        raise NoAnswer(f"a broken answer came over {way}: {broken}") from None
+    if response.truncated:
+        raise NoAnswer(f"the answer is marked as truncated over {way} too")
+    return response
 
 
 class _Datagrams:

@@ -29,6 +29,7 @@ TYPE_NUMBERS = {
     RecordType.TXT: 16,
     RecordType.AAAA: 28,
 }
+_ADDRESS_BYTES = {1: 4, 28: 16}
 _TYPES = {number: rtype for rtype, number in TYPE_NUMBERS.items()}
 
 _HEADER = struct.Struct("!6H")
@@ -62,6 +63,8 @@ class Response(NamedTuple):
     answers: tuple[Record, ...]
     authorities: tuple[Record, ...]
     extended_errors: tuple[tuple[int, str], ...]
+    additionals: tuple[Record, ...] = ()
+    """Addresses alone; of the rest nothing is used."""
 
 
 def format_name(name: str) -> bytes:
@@ -176,7 +179,7 @@ class _Reader:
             self._name()
             self._at += 4
         sections = [self._section(count) for count in (answers, authorities)]
-        extended, errors = self._additional(additionals)
+        extended, errors, addresses = self._additional(additionals)
         if self._at != len(self._message):
             raise MalformedResponse("bytes are left over after the last record")
         return Response(
@@ -187,6 +190,7 @@ class _Reader:
             answers=sections[0],
             authorities=sections[1],
             extended_errors=errors,
+            additionals=addresses,
         )
 
     def _section(self, count: int) -> tuple[Record, ...]:
@@ -204,20 +208,24 @@ class _Reader:
             records.append(Record(owner, rtype, ttl if ttl < 0x80000000 else 0, data))
         return tuple(records)
 
-    def _additional(self, count: int) -> tuple[int, tuple[tuple[int, str], ...]]:
-        """The OPT's part of the response code, and the extended errors; other records are skipped."""
+    def _additional(self, count: int) -> tuple[int, tuple[tuple[int, str], ...], tuple[Record, ...]]:
+        """The OPT's part of the response code, the extended errors, and addresses; the rest is skipped."""
         extended = 0
         errors: tuple[tuple[int, str], ...] = ()
+        addresses = []
         for _ in range(count):
-            self._name()
-            number, _, ttl, length = self._fixed()
+            owner = self._name()
+            number, rclass, ttl, length = self._fixed()
             end = self._at + length
             if end > len(self._message):
                 raise MalformedResponse("a record is longer than the message")
             if number == _OPT:
                 extended, errors = ttl >> 24, self._extended_errors(end)
+            elif rclass == 1 and length == _ADDRESS_BYTES.get(number):
+                address = str(ipaddress.ip_address(self._message[self._at : end]))
+                addresses.append(Record(owner, _TYPES[number], ttl if ttl < 0x80000000 else 0, address))
             self._at = end
-        return extended, errors
+        return extended, errors, tuple(addresses)
 
     def _extended_errors(self, end: int) -> tuple[tuple[int, str], ...]:
         errors = []

@@ -13,6 +13,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+from mailseal.sandbox.settings import free_ports
+
 Packets = Iterable[bytes]
 Script = Callable[[dns.message.Message, bytes], Packets]
 
@@ -50,8 +52,8 @@ class Servers:
         self, script: Script, host: str = "127.0.0.1", *, stream: Script | None = None
     ) -> ScriptedServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.port = self.port or free_ports(1)[0]
         listener = socket.create_server((host, self.port), family=family)
-        self.port = listener.getsockname()[1]
         server = ScriptedServer(host, self.port, script, stream or script)
         datagrams = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         datagrams.bind((host, self.port))
@@ -96,6 +98,7 @@ def reply(
     query: dns.message.Message,
     *answers: str,
     authority: Sequence[str] = (),
+    additional: Sequence[str] = (),
     rcode: str = "NOERROR",
     flags: int = 0,
     ede: tuple[int, str] | None = None,
@@ -103,7 +106,11 @@ def reply(
     """A response; records as `owner ttl type data`."""
     message = dns.message.make_response(query)
     message.flags |= flags
-    for section, texts in ((message.answer, answers), (message.authority, authority)):
+    for section, texts in (
+        (message.answer, answers),
+        (message.authority, authority),
+        (message.additional, additional),
+    ):
         for text in texts:
             owner, ttl, rtype, data = text.split(" ", 3)
             section.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, data))

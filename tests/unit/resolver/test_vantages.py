@@ -350,7 +350,10 @@ def test_each_vantage_gives_one_observation_of_each_question() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("spelling", ["127.0.0.1", "tls://127.0.0.1:853", "udp://name.example:53", "udp:"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["127.0.0.1", "tcp://127.0.0.1:853", "udp://name.example:53", "udp:", "https://127.0.0.1", "tls://a/b"],
+)
 def test_a_vantage_written_otherwise_is_refused_at_the_start(spelling: str) -> None:
     with pytest.raises(ValueError, match=r"vantage|address"):
         DnsResolver([spelling])
