@@ -162,6 +162,49 @@ class SendingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MilterConfig:
+    """The socket by which your own mail server has its mail signed; docs/mta.md."""
+
+    listen: tuple[str, ...] = _key(
+        (),
+        "127.0.0.1:8892 or unix:/path; where they are not those below, a blank, an account, a blank, a "
+        "region; none: no milter",
+    )
+    account: str = _key("", "the account whose identities a socket signs for; empty: only logins sign")
+    region: str = _key("", "the region of those identities; empty: the first of [api] regions")
+    logins: tuple[str, ...] = _key(
+        (),
+        "a login of your mail server or *@domain, a blank, an account, and maybe a blank and a region; where "
+        "there are some, no other login signs",
+    )
+    sign_networks: tuple[str, ...] = _key(
+        ("127.0.0.0/8", "::1"), "clients of your mail server whose mail is signed without a login"
+    )
+    mta_networks: tuple[str, ...] = _key(
+        ("127.0.0.0/8", "::1"), "where your mail servers are: nobody else may connect to the milter over TCP"
+    )
+    socket_group: str = _key(
+        "", "the group that may use a unix socket, as postfix; empty: only the user that runs Mailseal"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SigningConfig:
+    """What a signature covers, for how long, and who else signs."""
+
+    headers: tuple[str, ...] = _key((), "names of fields that are signed besides the usual ones, as X-Mailer")
+    oversign: tuple[str, ...] = _key(
+        (),
+        "names among those that nobody may add later, From always; none: From, To, Cc, Subject, Date, "
+        "Reply-To, MIME-Version, Content-Type, Message-ID",
+    )
+    lifetime_days: int = _key(8, "a signature is good for so many days, its x=; 0: for ever")
+    operator_domain: str = _key(
+        "", "a domain of your own account that signs every message too, once it is proven; empty: none"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SesConfig:
     """Where SES itself is reproduced although we do better."""
 
@@ -186,6 +229,8 @@ class Config:
     nexthop: NextHopConfig = field(default_factory=NextHopConfig)
     mail_from: MailFromConfig = field(default_factory=MailFromConfig)
     sending: SendingConfig = field(default_factory=SendingConfig)
+    milter: MilterConfig = field(default_factory=MilterConfig)
+    signing: SigningConfig = field(default_factory=SigningConfig)
     ses: SesConfig = field(default_factory=SesConfig)
 
 

@@ -37,6 +37,8 @@ METRICS: Mapping[str, str] = {
     "mailseal_stock_target_keys": "Key pairs that are to wait in the stock, by length.",
     "mailseal_stock_misses_total": "Calls that found no key in the stock and waited for one, by length.",
     "mailseal_alarms_total": "Sealed rows that did not open where they lie.",
+    "mailseal_milter_connections_total": "Connections of MTAs to the milter, by what became of them.",
+    "mailseal_milter_letters_total": "Letters that passed the milter: signed, deferred, or why unsigned.",
     "mailseal_faults_total": "Faults of ours, by where they happened.",
 }
 

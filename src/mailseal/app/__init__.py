@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mailseal.app import doors
 from mailseal.app.inside import Edges, open_inside
+from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.config import Config
@@ -42,6 +43,8 @@ class Running:
     api_url: str
     dns_addresses: tuple[Address, ...]
     control_path: Path
+    milter_sockets: tuple[str, ...]
+    """Where the milter answers, as MTAs are told it."""
     failed: asyncio.Future[str]
     """Done, with the reason, when the database can no longer be written: the process has to end."""
     parts: AsyncExitStack = field(repr=False)
@@ -84,6 +87,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
     await doors.open_metrics(config, world, telemetry, parts)
+    milter_sockets = await open_milter(config, world, telemetry, parts)
     await doors.open_api(config, world, telemetry, sockets, sandbox, Gate(edges.guests), parts)
     return Running(
         config=config,
@@ -95,6 +99,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
         api_url=url,
         dns_addresses=name_server.addresses,
         control_path=control,
+        milter_sockets=milter_sockets,
         failed=inside.failed,
         parts=AsyncExitStack(),
     )

@@ -34,6 +34,7 @@ from mailseal.app.parts import (
     policy_of,
     region_zones_of,
 )
+from mailseal.app.signing import operator_domain_of, sign_options_of
 from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
@@ -111,14 +112,13 @@ async def open_inside(
         telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
     next_hop = make_next_hop(config)
     parts.push_async_callback(next_hop.close)
-    key_maker = _key_maker(telemetry, parts)
     bells = Bells()
     policy = policy_of(config)
     account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
     world = World(
         store=store,
         keyring=keyring,
-        key_maker=key_maker,
+        key_maker=_key_maker(telemetry, parts),
         resolver=edges.resolver or make_resolver(config),
         next_hop=next_hop,
         clock=edges.clock,
@@ -139,6 +139,8 @@ async def open_inside(
         alarm=partial(_alarm, telemetry),
         lenient_private_key=config.ses.lenient_private_key,
         suffixes=public_suffixes(),
+        sign_options=sign_options_of(config),
+        operator_domain=operator_domain_of(config),
     )
     return Inside(store, world, telemetry, bells, next_hop, account, failed)
 

@@ -63,13 +63,21 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class SignOptions:
-    """How to sign. `oversign_absent=False` oversigns only names that are present, for a milter whose MTA adds
-    missing fields later; `lifetime_seconds=None` leaves x= out."""
+    """How to sign. `signed` are names in lower case that are signed where they are present; `oversigned` are
+    listed once more, save those of `added_later` that are absent: an MTA may add them behind the signature.
+    `lifetime_seconds=None` leaves x= out."""
 
     header: Canonicalization = Canonicalization.RELAXED
     body: Canonicalization = Canonicalization.SIMPLE
     lifetime_seconds: int | None = EIGHT_DAYS
-    oversign_absent: bool = True
+    signed: frozenset[bytes] = SIGNED
+    oversigned: tuple[bytes, ...] = OVERSIGNED
+    added_later: frozenset[bytes] = frozenset()
+
+    def __post_init__(self) -> None:
+        lowered = {name.lower() for name in self.oversigned}
+        if b"from" not in self.signed or b"from" not in lowered or not lowered <= self.signed:
+            raise ValueError("From is always signed and oversigned, and what is oversigned is signed")
 
 
 DEFAULT = SignOptions()
@@ -135,8 +143,8 @@ def _prepared(
     options: SignOptions,
 ) -> list[Unsigned]:
     pairs = zip(fields, lowered, strict=True)
-    signed = [(raw, lower, name) for (raw, name), lower in pairs if lower in SIGNED]
-    names = _names(signed, lowered, options.oversign_absent)
+    signed = [(raw, lower, name) for (raw, name), lower in pairs if lower in options.signed]
+    names = _names(signed, lowered, options)
     how = options.header
     prefix = _canonical_header(signed, how)
     if how is Canonicalization.RELAXED and b"\xa0" in prefix:
@@ -155,12 +163,13 @@ def _prepared(
     return result
 
 
-def _names(signed: list[_Signed], lowered: list[bytes], oversign_absent: bool) -> bytes:
+def _names(signed: list[_Signed], lowered: list[bytes], options: SignOptions) -> bytes:
     """The value of h=: what is signed, in the message's order, then what is oversigned, on its own lines."""
-    if oversign_absent:
+    if options.oversigned is OVERSIGNED and not options.added_later:
         oversigned = _ALL_OVERSIGNED
     else:
-        oversigned = format_names([name for name in OVERSIGNED if name.lower() in lowered])
+        absent = options.added_later.difference(lowered)
+        oversigned = format_names([name for name in options.oversigned if name.lower() not in absent])
     return format_names([name for _, _, name in signed]) + b":\r\n\t" + oversigned
 
 

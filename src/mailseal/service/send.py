@@ -43,7 +43,7 @@ async def send_email(world: World, who: Principal, command: SendEmail, now: date
     message_id, stamp = stamp_of(real, world.new_id(), world.hosted_zone)
     work = partial(prepare, command, stamp, one_signature=world.policy.strict_ses_duplicate_signatures)
     prepared = await asyncio.to_thread(work) if _is_large(command) else work()
-    judged = await world.store.read(lambda tx: _judged(tx, who, prepared))
+    judged = await world.store.read(lambda tx: _judged(tx, world, who, prepared))
     sender = _envelope_sender(prepared, judged, message_id)
     signed = await sign_message(world, judged.signature, prepared.message, real)
     await _hand_over(world, Envelope(sender, prepared.recipients), signed)
@@ -66,7 +66,7 @@ def _is_large(command: SendEmail) -> bool:
     return sum(len(one.content) for one in command.simple.attachments) > LARGE
 
 
-def _judged(tx: Tx, who: Principal, prepared: Prepared) -> Judged:
+def _judged(tx: Tx, world: World, who: Principal, prepared: Prepared) -> Judged:
     """Who signs, after every address was found covered; raises MessageRejected, AccessDenied, NotFound."""
     if prepared.configuration_set:
         check_sending_with(tx, who, prepared.configuration_set)
@@ -83,7 +83,7 @@ def _judged(tx: Tx, who: Principal, prepared: Prepared) -> Judged:
     if not prepared.configuration_set:
         default = tx.attributes.load(who.account_id, who.region, author.name).configuration_set
         check_sending_with(tx, who, default)
-    signature = load_signature(tx, who.account_id, who.region, author)
+    signature = load_signature(tx, world, who.account_id, who.region, author)
     return Judged(signature, _mail_from(tx, who, author.name))
 
 

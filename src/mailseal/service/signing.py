@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import covering_addresses
 from mailseal.core.errors import BadRequest
-from mailseal.core.sending import Covering, SendAs, covering_names, send_as
+from mailseal.core.sending import Covering, SendAs, covering_names, send_as, signing_key
 from mailseal.core.stored import SealBroken
 from mailseal.dkim.keys import ED25519_BITS
 from mailseal.dkim.message import Message, MessageRefused
-from mailseal.dkim.sign import DEFAULT, Signer, SignOptions, sign
+from mailseal.dkim.sign import Signer, sign
 from mailseal.service.alarms import raise_alarm
 from mailseal.service.world import SealedKey, Tx, World
 
@@ -40,6 +41,8 @@ class Signature:
     second: SealedKey | None = None
     """The Ed25519 key that signs beside the RSA key, under a selector of its own."""
     second_selector: str = ""
+    operator: Signature | None = None
+    """The installation's own signature, which stands below."""
 
 
 def load_send_as(
@@ -58,8 +61,13 @@ def load_send_as(
     return send_as(covering, named)
 
 
-def load_signature(tx: Tx, account_id: str, region: str, chosen: SendAs) -> Signature:
-    """What signs for an identity that was chosen in this same transaction."""
+def load_signature(tx: Tx, world: World, account_id: str, region: str, chosen: SendAs) -> Signature:
+    """What signs for an identity that was chosen in this same transaction, the operator's own included."""
+    own = _held(tx, account_id, region, chosen)
+    return replace(own, operator=_operator(tx, world)) if world.operator_domain else own
+
+
+def _held(tx: Tx, account_id: str, region: str, chosen: SendAs) -> Signature:
     if chosen.key is None:
         return Signature(chosen.name, account_id=account_id, region=region)
     key = tx.keys.load(chosen.key.key_id)
@@ -72,12 +80,23 @@ def load_signature(tx: Tx, account_id: str, region: str, chosen: SendAs) -> Sign
     return replace(found, second=tx.keys.load(second.key_id), second_selector=second.selector)
 
 
+def _operator(tx: Tx, world: World) -> Signature | None:
+    """The signature of the operator's own domain, from the first region where it is proven and signs."""
+    account_id, name = world.links.operator_account, world.operator_domain
+    for region in world.regions:
+        identity = tx.identities.load(account_id, region, name)
+        signing = None if identity is None else signing_key(identity)
+        if signing is not None:
+            return _held(tx, account_id, region, SendAs(name, signing))
+    return None
+
+
 async def find_signature(world: World, account_id: str, region: str, sender: Mailbox) -> Signature | None:
     """Who signs for a sender, decided and read in one snapshot; None where nobody may send as it."""
 
     def unit(tx: Tx) -> Signature | None:
         chosen = load_send_as(tx, account_id, region, sender)
-        return None if chosen is None else load_signature(tx, account_id, region, chosen)
+        return None if chosen is None else load_signature(tx, world, account_id, region, chosen)
 
     return await world.store.read(unit)
 
@@ -91,37 +110,46 @@ async def sign_message(world: World, signature: Signature, message: Message, at:
 
 
 async def sign_fields(
-    world: World, signature: Signature, message: Message, at: datetime, *, options: SignOptions = DEFAULT
+    world: World,
+    signature: Signature,
+    message: Message,
+    at: datetime,
+    *,
+    added_later: frozenset[bytes] = frozenset(),
 ) -> bytes:
     """The DKIM-Signature fields for the top of a message, nothing where no key signs; large messages are
-    signed off the event loop.
+    signed off the event loop. `added_later` are names that an MTA may add behind the signature.
 
-    The RSA signature stands on top. Where the Ed25519 key does not open there is an alarm, and the RSA
-    signature alone. Raises MessageRefused, and SealBroken, after an alarm, where the RSA key does not open
-    for this signature.
+    The RSA signature stands on top. Where the Ed25519 key does not open there is an alarm, and the signature
+    without it. Raises MessageRefused, and SealBroken, after an alarm, where an RSA key does not open for it.
     """
-    if signature.key is None:
-        return b""
-    stamp = int(at.timestamp())
+    options = world.sign_options
+    if added_later:
+        options = replace(options, added_later=added_later)
     try:
-        signers = _signers(world, signature, signature.key)
-        if len(message.raw) > LARGE:
-            return await asyncio.to_thread(sign, message, signers, stamp, options=options)
-        return sign(message, signers, stamp, options=options)
+        signers = _signers(world, signature)
+        if not signers:
+            return b""
+        work = partial(sign, message, signers, int(at.timestamp()), options=options)
+        return await asyncio.to_thread(work) if len(message.raw) > LARGE else work()
     except SealBroken as broken:
         place = (signature.account_id, signature.region, signature.sdid)
         await raise_alarm(world, *place, broken, world.clock.now())
         if signature.second is None:
             raise
     alone = replace(signature, second=None)
-    return await sign_fields(world, alone, message, at, options=options)
+    return await sign_fields(world, alone, message, at, added_later=added_later)
 
 
-def _signers(world: World, signature: Signature, key: SealedKey) -> list[Signer]:
+def _signers(world: World, signature: Signature) -> list[Signer]:
     """Who signs, in the order of their fields; raises SealBroken for a key that lies in a wrong place."""
-    signers = [_signer(world, signature, signature.selector, key)]
+    signers = []
+    if signature.key is not None:
+        signers.append(_signer(world, signature, signature.selector, signature.key))
     if signature.second is not None:
         signers.append(_signer(world, signature, signature.second_selector, signature.second))
+    if signature.operator is not None:
+        signers += _signers(world, signature.operator)
     return signers
 
 

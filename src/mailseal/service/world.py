@@ -33,6 +33,8 @@ from mailseal.core.stored import (
     StoredEvent,
 )
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
+from mailseal.dkim.sign import DEFAULT as SIGN_OPTIONS
+from mailseal.dkim.sign import SignOptions
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys
 from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
@@ -442,6 +444,9 @@ class World:
     name_servers: NameServers = field(default_factory=NoOthers)
     suffixes: PublicSuffixes = NO_SUFFIXES
     breaker: Breaker = field(default_factory=Breaker)
+    sign_options: SignOptions = SIGN_OPTIONS
+    operator_domain: str = ""
+    """The operator's own identity that signs every message too, below its sender; empty: none does."""
 
     def zone_of(self, region: str) -> str:
         """The hosted zone into which new identities of a region point."""

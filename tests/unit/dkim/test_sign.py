@@ -114,11 +114,32 @@ def test_a_second_field_of_an_oversigned_name_breaks_the_signature(
 
 
 def test_absent_names_may_be_left_open_for_an_mta_that_adds_them(message: Message, key: PrivateKey) -> None:
-    field = sign(message, [signer(key)], AT, options=SignOptions(oversign_absent=False))
-    assert tags(field)["h"] == "From:TO:Subject:From:To:Subject"
+    options = SignOptions(added_later=frozenset((b"message-id", b"date", b"subject")))
+    field = sign(message, [signer(key)], AT, options=options)
+    names = "From:To:Cc:Subject:Reply-To:MIME-Version:Content-Type"
+    assert tags(field)["h"] == f"From:TO:Subject:{names}"
     signed = field + message.raw
     assert results(b"Message-ID: <1@example.com>\r\n" + signed, key) == [Result.PASS]
+    assert results(b"Cc: a@example.org\r\n" + signed, key) == [Result.FAIL]
     assert results(b"Subject: another\r\n" + signed, key) == [Result.FAIL]
+
+
+def test_what_is_signed_and_oversigned_can_be_chosen(message: Message, key: PrivateKey) -> None:
+    options = SignOptions(signed=frozenset((b"from", b"x-mailer")), oversigned=(b"From",))
+    field = sign(message, [signer(key)], AT, options=options)
+    assert tags(field)["h"] == "From:X-Mailer:From"
+    signed = field + message.raw
+    assert results(b"Subject: another\r\n" + signed, key) == [Result.PASS]
+    assert results(signed.replace(b"X-Mailer: ", b"X-Mailer: not "), key) == [Result.FAIL]
+
+
+def test_a_choice_that_leaves_from_open_is_no_choice() -> None:
+    with pytest.raises(ValueError, match="From is always"):
+        SignOptions(signed=frozenset((b"subject",)))
+    with pytest.raises(ValueError, match="From is always"):
+        SignOptions(oversigned=(b"Subject",))
+    with pytest.raises(ValueError, match="what is oversigned is signed"):
+        SignOptions(oversigned=(b"From", b"X-Mailer"))
 
 
 def test_a_field_that_ses_does_not_sign_may_change(message: Message, key: PrivateKey) -> None:
