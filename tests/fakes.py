@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
+from mailseal.core.envelope import Declined, Envelope, HandedOver, MailAnswer, RecipientTaken
 from mailseal.core.mailfrom import MailFromHosts
 from mailseal.core.observations import (
     Asked,
@@ -129,15 +129,46 @@ class ScriptedDns:
 class KeepingNextHop:
     """A next hop that keeps every message, or gives the answers it was told to, in turn."""
 
-    answers: list[HandedOver | Declined | NoAnswer] = field(default_factory=list)
+    answers: list[MailAnswer] = field(default_factory=list)
     given: list[tuple[Envelope, bytes]] = field(default_factory=list)
 
-    async def hand_over(self, envelope: Envelope, message: bytes) -> HandedOver | Declined | NoAnswer:
+    async def hand_over(self, envelope: Envelope, message: bytes) -> MailAnswer:
         """The next scripted answer, else that it took the message; only then the message is kept."""
         answer = self.answers.pop(0) if self.answers else HandedOver("250 2.0.0 kept")
         if isinstance(answer, HandedOver):
             self.given.append((envelope, message))
         return answer
+
+    def begin(
+        self, mail_from: str, *, size: int = 0, is_8bit: bool = False, needs_utf8: bool = False
+    ) -> KeepingHandOver:
+        """A hand-over whose message comes here."""
+        return KeepingHandOver(self, mail_from)
+
+
+@dataclass
+class KeepingHandOver:
+    """A hand-over recipient by recipient; whoever is called nobody@ is refused."""
+
+    hop: KeepingNextHop
+    mail_from: str
+    recipients: list[str] = field(default_factory=list)
+    is_abandoned: bool = False
+
+    async def recipient(self, address: str) -> RecipientTaken | Declined:
+        """Taken, but for nobody."""
+        if address.startswith("nobody@"):
+            return Declined(permanent=True, answer="550 5.1.1 no such user")
+        self.recipients.append(address)
+        return RecipientTaken()
+
+    async def message(self, message: bytes) -> MailAnswer:
+        """The hop's next answer."""
+        return await self.hop.hand_over(Envelope(self.mail_from, tuple(self.recipients)), message)
+
+    async def abandon(self) -> None:
+        """Remembers it."""
+        self.is_abandoned = True
 
 
 def pooled_key(number: int = 0, bits: int = 2048) -> PrivateKey:

@@ -139,7 +139,27 @@ class ApiConfig:
 class NextHopConfig:
     """Where signed mail goes."""
 
-    url: str = _key("smtp://127.0.0.1:10025", "your mail server as smtp://host:port, or maildir: and a path")
+    url: str = _key(
+        "smtp://127.0.0.1:10025",
+        "your mail server as smtp://, smtp+starttls:// or smtps:// and host:port, or maildir: and a path",
+    )
+    verify: bool = _key(True, "ask for a certificate that is valid for that host, where TLS is used")
+    ca_file: str = _key("", "PEM file of the authorities that may have signed it; empty: the system's")
+    connections: int = _key(32, "at most so many connections to it at once")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionConfig:
+    """Mail that comes in by SMTP; nothing listens until an address is named."""
+
+    listen: tuple[str, ...] = _key((), "addresses on which TLS begins with STARTTLS; usually port 587")
+    listen_tls: tuple[str, ...] = _key((), "addresses on which TLS begins at once; usually port 465")
+    certificate: str = _key("", "PEM file with the certificate chain; empty: no TLS, and no passwords")
+    certificate_key: str = _key("", "PEM file with the private key of that certificate")
+    name: str = _key("", "the name in the greeting; empty: that of the first name server")
+    plaintext_on_loopback: bool = _key(False, "true: passwords without TLS, from this machine only")
+    connections: int = _key(500, "at most so many connections at once")
+    connections_per_client: int = _key(50, "at most so many of them from one address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +247,7 @@ class Config:
     keys: KeysConfig = field(default_factory=KeysConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     nexthop: NextHopConfig = field(default_factory=NextHopConfig)
+    submission: SubmissionConfig = field(default_factory=SubmissionConfig)
     mail_from: MailFromConfig = field(default_factory=MailFromConfig)
     sending: SendingConfig = field(default_factory=SendingConfig)
     milter: MilterConfig = field(default_factory=MilterConfig)

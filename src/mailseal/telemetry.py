@@ -36,6 +36,7 @@ METRICS: Mapping[str, str] = {
     "mailseal_stock_keys": "Key pairs that wait in the stock, by length.",
     "mailseal_stock_target_keys": "Key pairs that are to wait in the stock, by length.",
     "mailseal_stock_misses_total": "Calls that found no key in the stock and waited for one, by length.",
+    "mailseal_submission_sign_ins_refused_total": "Passwords refused on the submission port.",
     "mailseal_alarms_total": "Sealed rows that did not open where they lie.",
     "mailseal_milter_connections_total": "Connections of MTAs to the milter, by what became of them.",
     "mailseal_milter_letters_total": "Letters that passed the milter: signed, deferred, or why unsigned.",

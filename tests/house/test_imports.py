@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "sesv1": FRONT | WAY_IN,
     "native": FRONT | {"sesv2.sigv4"},
     "nameserver": FRONT,
-    "smtp.submission": FRONT,
+    "smtp.submission": FRONT | {"smtp.wire"},
     "milter": FRONT,
     "console": FRONT,
     "worker": FRONT,
@@ -56,8 +56,8 @@ DRIVERS: dict[str, frozenset[str]] = {
     "sealing": frozenset({"cryptography"}),
     "resolver": frozenset({"dns"}),
     "nameserver": frozenset({"dns", "uvloop"}),
-    "smtp": frozenset({"aiosmtplib"}),
-    "smtp.submission": frozenset({"aiosmtpd"}),
+    "smtp": NOTHING,
+    "smtp.submission": NOTHING,
     "handoff": NOTHING,
 }
 

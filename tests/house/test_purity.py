@@ -12,6 +12,7 @@ from tests.house.source import Module, imports, modules
 PURE_PACKAGES = ("dkim", "core", "handoff")
 PURE_MODULES = frozenset(
     {"sesv2.sigv4", "sesv2.shapes", "sesv2.operations", "sesv2.errors", "nameserver.answer"}
+    | {f"smtp.submission.{name}" for name in ("arrival", "commands", "replies")}
     | {f"sesv1.{name}" for name in ("answers", "errors", "forms", "shapes", "unserved")}
 )
 WORLDLY_NAMES = """

@@ -17,6 +17,7 @@ from mailseal.app.inside import Edges, open_inside
 from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
+from mailseal.app.submission import bind_submission, open_submission
 from mailseal.config import Config
 from mailseal.service.admit import Gate
 from mailseal.service.takeover import release_leases
@@ -41,6 +42,8 @@ class Running:
     next_hop: SmtpNextHop | MaildirNextHop
     telemetry: Telemetry
     api_url: str
+    submission_addresses: tuple[Address, ...]
+    """Where mail is submitted with STARTTLS, then where inside TLS."""
     dns_addresses: tuple[Address, ...]
     control_path: Path
     milter_sockets: tuple[str, ...]
@@ -70,6 +73,7 @@ async def start(config: Config, *, edges: Edges | None = None) -> Running:
 
 async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running:
     sockets = doors.bind_api(config, parts)
+    submission = bind_submission(config, parts)
     url = doors.api_url(config, sockets[0])
     inside = await open_inside(config, edges, parts, api_url=url)
     store, world, telemetry = inside.store, inside.world, inside.telemetry
@@ -88,7 +92,9 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
     await doors.open_metrics(config, world, telemetry, parts)
     milter_sockets = await open_milter(config, world, telemetry, parts)
-    await doors.open_api(config, world, telemetry, sockets, sandbox, Gate(edges.guests), parts)
+    gate = Gate(edges.guests)
+    await open_submission(config, world, telemetry, submission, gate, parts)
+    await doors.open_api(config, world, telemetry, sockets, sandbox, gate, parts)
     return Running(
         config=config,
         world=world,
@@ -97,6 +103,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
         next_hop=inside.next_hop,
         telemetry=telemetry,
         api_url=url,
+        submission_addresses=submission.addresses,
         dns_addresses=name_server.addresses,
         control_path=control,
         milter_sockets=milter_sockets,

@@ -173,7 +173,14 @@ def make_next_hop(config: Config) -> SmtpNextHop | MaildirNextHop:
     try:
         if url.startswith("maildir:"):
             return MaildirNextHop(Path(url.removeprefix("maildir:")))
-        return SmtpNextHop(url, our_name=our_name)
+        given = config.nexthop
+        return SmtpNextHop(
+            url,
+            our_name=our_name,
+            verify=given.verify,
+            ca_file=given.ca_file,
+            connections=given.connections,
+        )
     except (ValueError, OSError) as fault:
         what = f"the next hop {url} cannot be used: {fault}"
         raise SetupError(what, do='[nexthop] url = "smtp://127.0.0.1:10025"') from None

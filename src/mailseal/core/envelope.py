@@ -37,3 +37,17 @@ class NoAnswer:
     """The next hop could not be asked, or its answer was lost."""
 
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The next hop was not asked, because too much waits for it already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientTaken:
+    """The next hop would take the message for this recipient; nothing is promised yet."""
+
+
+MailAnswer = HandedOver | Declined | NoAnswer | Busy
+RecipientAnswer = RecipientTaken | Declined | NoAnswer | Busy

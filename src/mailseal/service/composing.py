@@ -74,6 +74,34 @@ def prepare(command: SendEmail, stamp: Stamp, *, one_signature: bool = False) ->
         raise BadRequest(str(refused)) from None
 
 
+def prepare_submitted(
+    raw: bytes, mail_from: Mailbox | None, stamp: Stamp, *, one_signature: bool = False
+) -> Prepared:
+    """The message of a submission, whose envelope stands already; raises BadRequest.
+
+    `mail_from` is None for the null reverse-path, which is nobody's address (RFC 5321 §4.5.5).
+    """
+    try:
+        told = _told_in_header(raw)
+        message = parse_message(complete_raw(raw, date=stamp.date, message_id=stamp.message_id))
+        author = from_mailbox(message)
+    except (MessageRefused, AddressRefused) as refused:
+        raise BadRequest(str(refused)) from None
+    _check_signatures(message, one_signature)
+    claimed = Claimed(author, told.get(b"x-ses-from-arn") or told.get(b"x-ses-source-arn"))
+    sources = [claimed]
+    bounces_named = told.get(b"x-ses-return-path-arn")
+    if mail_from is not None and (str(mail_from) != str(author) or bounces_named):
+        sources.append(Claimed(mail_from, bounces_named))
+    asked = told.get(b"x-ses-configuration-set")
+    return Prepared(message, claimed, tuple(sources), mail_from or author, (), asked)
+
+
+def _check_signatures(message: Message, one_signature: bool) -> None:
+    if one_signature and len(message.values(b"dkim-signature")) > 1:
+        raise BadRequest("Duplicate header 'DKIM-Signature'.")
+
+
 def _prepared(
     command: SendEmail,
     told: Mapping[bytes, str],
@@ -87,8 +115,7 @@ def _prepared(
     mail_from = _mailbox(bounces) if bounces else source
     named = command.from_arn or told.get(b"x-ses-from-arn") or told.get(b"x-ses-source-arn")
     bounces_named = command.feedback_arn or told.get(b"x-ses-return-path-arn")
-    if one_signature and len(message.values(b"dkim-signature")) > 1:
-        raise BadRequest("Duplicate header 'DKIM-Signature'.")
+    _check_signatures(message, one_signature)
     size = len(message.raw)
     if size > MOST_BYTES:
         raise BadRequest(f"Message length is more than {MOST_BYTES} bytes long: '{size}'.")

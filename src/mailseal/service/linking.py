@@ -21,7 +21,7 @@ from mailseal.core.stored import SealBroken
 from mailseal.dkim.message import parse_message
 from mailseal.service.composing import stamp_of
 from mailseal.service.signing import find_signature, sign_message
-from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, Tx, World
+from mailseal.service.world import Busy, Declined, Envelope, HandedOver, MailAnswer, NoAnswer, Tx, World
 
 LEASE = timedelta(seconds=90)
 """Longer than handing over may take."""
@@ -92,15 +92,16 @@ async def send_link(world: World, address: AddressIdentity) -> None:
     await _note(world, address, lambda current: _after_mail(current, answer, now), now)
 
 
-def _after_mail(
-    address: AddressIdentity, answer: HandedOver | Declined | NoAnswer, now: datetime
-) -> AddressChange:
+def _after_mail(address: AddressIdentity, answer: MailAnswer, now: datetime) -> AddressChange:
     match answer:
         case HandedOver(answer=text):
             return addressid.after_mail_taken(address, text)
         case Declined(permanent=permanent, answer=text):
             return addressid.after_mail_failed(address, text, now, for_good=permanent)
         case NoAnswer(detail=text):
+            return addressid.after_mail_failed(address, text, now, for_good=False)
+        case Busy():
+            text = "the mail server behind this service has too much to do"
             return addressid.after_mail_failed(address, text, now, for_good=False)
 
 
@@ -109,9 +110,7 @@ def link_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
-async def _handed_over(
-    world: World, address: AddressIdentity, message: bytes
-) -> HandedOver | Declined | NoAnswer:
+async def _handed_over(world: World, address: AddressIdentity, message: bytes) -> MailAnswer:
     envelope = Envelope(world.links.mail_from, (address.name,))
     try:
         async with asyncio.timeout(PATIENCE_S):

@@ -15,7 +15,7 @@ from functools import partial
 
 from mailseal.core.access import Principal
 from mailseal.core.commands import SendEmail
-from mailseal.core.errors import MessageRejected, Unavailable
+from mailseal.core.errors import MessageRejected, TooManyRequests, Unavailable
 from mailseal.core.mailfrom import MailFrom, envelope_sender
 from mailseal.core.names import is_address
 from mailseal.core.sending import SendAs, check_identity_arn, not_verified
@@ -23,7 +23,7 @@ from mailseal.service.admit import permit
 from mailseal.service.composing import Claimed, Prepared, prepare, stamp_of
 from mailseal.service.configsets import check_sending_with
 from mailseal.service.signing import LARGE, Signature, load_send_as, load_signature, sign_message
-from mailseal.service.world import Declined, Envelope, HandedOver, NoAnswer, Tx, World
+from mailseal.service.world import Busy, Declined, Envelope, HandedOver, NoAnswer, Tx, World
 
 ANSWER_WITHIN = 50.0
 """Seconds after which a silent next hop is reported as such, before the SDKs give up by themselves."""
@@ -43,7 +43,7 @@ async def send_email(world: World, who: Principal, command: SendEmail, now: date
     message_id, stamp = stamp_of(real, world.new_id(), world.hosted_zone)
     work = partial(prepare, command, stamp, one_signature=world.policy.strict_ses_duplicate_signatures)
     prepared = await asyncio.to_thread(work) if _is_large(command) else work()
-    judged = await world.store.read(lambda tx: _judged(tx, world, who, prepared))
+    judged = await world.store.read(lambda tx: judged_in(tx, world, who, prepared))
     sender = _envelope_sender(prepared, judged, message_id)
     signed = await sign_message(world, judged.signature, prepared.message, real)
     await _hand_over(world, Envelope(sender, prepared.recipients), signed)
@@ -66,7 +66,9 @@ def _is_large(command: SendEmail) -> bool:
     return sum(len(one.content) for one in command.simple.attachments) > LARGE
 
 
-def _judged(tx: Tx, world: World, who: Principal, prepared: Prepared) -> Judged:
+def judged_in(
+    tx: Tx, world: World, who: Principal, prepared: Prepared, operation: str = "SendEmail"
+) -> Judged:
     """Who signs, after every address was found covered; raises MessageRejected, AccessDenied, NotFound."""
     if prepared.configuration_set:
         check_sending_with(tx, who, prepared.configuration_set)
@@ -76,7 +78,7 @@ def _judged(tx: Tx, world: World, who: Principal, prepared: Prepared) -> Judged:
         raise not_verified(list(dict.fromkeys(lacking)), who.region)
     for chosen in found.values():
         if chosen is not None:
-            permit(who, "SendEmail", chosen.name)
+            permit(who, operation, chosen.name)
     author = found[prepared.author]
     if author is None:
         raise not_verified([str(prepared.author.box)], who.region)
@@ -84,10 +86,10 @@ def _judged(tx: Tx, world: World, who: Principal, prepared: Prepared) -> Judged:
         default = tx.attributes.load(who.account_id, who.region, author.name).configuration_set
         check_sending_with(tx, who, default)
     signature = load_signature(tx, world, who.account_id, who.region, author)
-    return Judged(signature, _mail_from(tx, who, author.name))
+    return Judged(signature, mail_from_of(tx, who, author.name))
 
 
-def _mail_from(tx: Tx, who: Principal, name: str) -> MailFrom | None:
+def mail_from_of(tx: Tx, who: Principal, name: str) -> MailFrom | None:
     """The identity's own MAIL FROM domain; for an address without one that of its domain."""
     own = tx.mail_from.load(who.account_id, who.region, name)
     if own is not None or not is_address(name):
@@ -112,6 +114,8 @@ async def _hand_over(world: World, envelope: Envelope, message: bytes) -> None:
             return
         case Declined(permanent=True, answer=text):
             raise MessageRejected(f"The mail server behind this service refused the message: {text}")
+        case Busy():
+            raise TooManyRequests("Too much mail waits for the mail server behind this service already.")
         case Declined() | NoAnswer():
             raise Unavailable(
                 "The message was not accepted: the mail server behind this service does not answer. "

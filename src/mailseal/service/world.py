@@ -16,7 +16,15 @@ from mailseal.core.access import AccessKey, Account
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.attributes import Attributes
 from mailseal.core.configsets import ConfigurationSet
-from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
+from mailseal.core.envelope import (
+    Busy,
+    Declined,
+    Envelope,
+    HandedOver,
+    MailAnswer,
+    NoAnswer,
+    RecipientAnswer,
+)
 from mailseal.core.identity import Event, Identity, Parent
 from mailseal.core.mailfrom import MailFrom, MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
@@ -44,6 +52,7 @@ __all__ = [
     "Addresses",
     "Answers",
     "AuthorityReport",
+    "Busy",
     "Clock",
     "Declined",
     "DueCheck",
@@ -52,6 +61,7 @@ __all__ = [
     "Envelope",
     "Events",
     "Evidence",
+    "HandOver",
     "HandedOver",
     "Identities",
     "IdentityQuery",
@@ -61,9 +71,11 @@ __all__ = [
     "Keyring",
     "Keys",
     "Links",
+    "MailAnswer",
     "NameServers",
     "NextHop",
     "NoAnswer",
+    "RecipientAnswer",
     "Resolver",
     "SealedKey",
     "SlotRows",
@@ -376,10 +388,27 @@ class Resolver(Protocol):
     async def ask_vantages(self, questions: Sequence[Question]) -> tuple[Observation, ...]: ...
 
 
+class HandOver(Protocol):
+    """A message on its way to the next hop, whose recipients are answered for one by one."""
+
+    async def recipient(self, address: str) -> RecipientAnswer: ...
+
+    async def message(self, message: bytes) -> MailAnswer:
+        """What became of it for the recipients that were taken: all of them or none; ends it."""
+
+    async def abandon(self) -> None:
+        """Ends it without a message; may be called twice."""
+
+
 class NextHop(Protocol):
     """The operator's MTA, or a Maildir."""
 
-    async def hand_over(self, envelope: Envelope, message: bytes) -> HandedOver | Declined | NoAnswer: ...
+    async def hand_over(self, envelope: Envelope, message: bytes) -> MailAnswer: ...
+
+    def begin(
+        self, mail_from: str, *, size: int = 0, is_8bit: bool = False, needs_utf8: bool = False
+    ) -> HandOver:
+        """A hand-over that begins; size in octets, 0 where nobody knows."""
 
 
 class Clock(Protocol):

@@ -14,7 +14,7 @@ import socket
 import time
 from pathlib import Path
 
-from mailseal.core.envelope import Declined, Envelope, HandedOver
+from mailseal.core.envelope import Declined, Envelope, HandedOver, RecipientTaken
 
 _FOLDERS = ("tmp", "new", "cur", ".envelopes")
 
@@ -39,6 +39,12 @@ class MaildirNextHop:
             return Declined(permanent=False, answer=f"the Maildir could not be written: {fault.strerror}")
         return HandedOver(name)
 
+    def begin(
+        self, mail_from: str, *, size: int = 0, is_8bit: bool = False, needs_utf8: bool = False
+    ) -> MaildirHandOver:
+        """A hand-over in which every recipient is taken."""
+        return MaildirHandOver(self, mail_from)
+
     async def answers(self) -> str | None:
         """None where messages can be put here, else why not."""
         return None if os.access(self._path / "tmp", os.W_OK) else f"{self._path} cannot be written"
@@ -54,6 +60,28 @@ class MaildirNextHop:
         _write_through(written, message)
         written.rename(self._path / "new" / name)
         _sync_folder(self._path / "new")
+
+
+class MaildirHandOver:
+    """A message for this Maildir whose recipients are named one by one."""
+
+    def __init__(self, maildir: MaildirNextHop, mail_from: str) -> None:
+        self._maildir = maildir
+        self._mail_from = mail_from
+        self._recipients: list[str] = []
+
+    async def recipient(self, address: str) -> RecipientTaken:
+        """Taken, whoever it is."""
+        self._recipients.append(address)
+        return RecipientTaken()
+
+    async def message(self, message: bytes) -> HandedOver | Declined:
+        """The file's name in `new`; Declined where the disk does not take it."""
+        envelope = Envelope(self._mail_from, tuple(self._recipients))
+        return await self._maildir.hand_over(envelope, message)
+
+    async def abandon(self) -> None:
+        """Nothing is held."""
 
 
 def _write_through(path: Path, content: bytes) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from mailseal.core.envelope import Declined, Envelope, HandedOver, NoAnswer
-from mailseal.smtp.nexthop import Answer, SmtpNextHop
+from mailseal.core.envelope import Declined, Envelope, HandedOver, MailAnswer, NoAnswer
+from mailseal.smtp.nexthop import SmtpNextHop
 
 ENVELOPE = Envelope("from@example.com", ("one@example.org", "two@example.org"))
 MESSAGE = b"From: from@example.com\r\nSubject: x\r\n\r\n.leading dot\r\n..two\r\n\r\nend\r\n"
@@ -78,8 +78,8 @@ async def scripted(script: Script) -> AsyncIterator[SmtpNextHop]:
         server.close()
 
 
-def to_aiosmtpd(envelope: Envelope, message: bytes, **settings: Any) -> tuple[Answer, Keeping]:
-    async def run() -> tuple[Answer, Keeping]:
+def to_aiosmtpd(envelope: Envelope, message: bytes, **settings: Any) -> tuple[MailAnswer, Keeping]:
+    async def run() -> tuple[MailAnswer, Keeping]:
         handler = Keeping()
         async with aiosmtpd_server(handler, **settings) as hop:
             return await hop.hand_over(envelope, message), handler
@@ -172,7 +172,7 @@ def test_a_connection_that_went_stale_is_replaced() -> None:
         # The server hangs up at the next command, as one does that has waited too long.
         await reader.readline()
 
-    async def run() -> list[Answer]:
+    async def run() -> list[MailAnswer]:
         async with scripted(one_mail_each) as hop:
             return [await hop.hand_over(ENVELOPE, MESSAGE) for _ in range(2)]
 
@@ -197,7 +197,7 @@ def test_a_lost_answer_is_no_answer_and_the_message_is_not_sent_twice() -> None:
         await until(reader, b".\r\n")
         seen += 1
 
-    async def run() -> Answer:
+    async def run() -> MailAnswer:
         async with scripted(silent_at_the_end) as hop:
             return await hop.hand_over(ENVELOPE, MESSAGE)
 
@@ -206,7 +206,7 @@ def test_a_lost_answer_is_no_answer_and_the_message_is_not_sent_twice() -> None:
 
 
 def test_nobody_there_is_no_answer() -> None:
-    async def run() -> tuple[Answer, str | None]:
+    async def run() -> tuple[MailAnswer, str | None]:
         hop = SmtpNextHop("smtp://127.0.0.1:1")
         return await hop.hand_over(ENVELOPE, MESSAGE), await hop.answers()
 
@@ -219,7 +219,7 @@ def test_a_server_that_refuses_at_the_door_is_declined() -> None:
     async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"421 too busy\x1b[31m\r\n")
 
-    async def run() -> Answer:
+    async def run() -> MailAnswer:
         async with scripted(busy) as hop:
             return await hop.hand_over(ENVELOPE, MESSAGE)
 

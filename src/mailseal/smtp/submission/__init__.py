@@ -1,0 +1,1 @@
+"""Mail submission by SMTP (RFC 6409)."""
