@@ -66,6 +66,16 @@ class DnsConfig:
     listen: tuple[str, ...] = _key(
         ("127.0.0.1:5353",), "addresses to answer on, UDP and TCP; port 53 towards the Internet"
     )
+    secondaries: tuple[str, ...] = _key(
+        (), "servers that take our zones from here: address or address:port, a blank, the name of a TSIG key"
+    )
+    tsig_keys: tuple[str, ...] = _key(
+        (), "a name, hmac-sha256 or hmac-sha512, and the secret in base64 or file:/path, blanks between"
+    )
+    notify: bool = _key(True, "tell the secondaries of each change; false: they look for themselves")
+    also_confirm: tuple[str, ...] = _key(
+        (), "servers behind a secondary (address or address:port) that have to show a change too"
+    )
     key_ttl: int = _key(1800, "seconds for which a key record may be kept by resolvers")
     blank_ttl: int = _key(60, "seconds for which a blank slot's answer may be kept by resolvers")
 

@@ -19,6 +19,7 @@ from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.app.submission import bind_submission, open_submission
 from mailseal.config import Config
+from mailseal.service import following
 from mailseal.service.admit import Gate
 from mailseal.service.takeover import release_leases
 from mailseal.service.world import World
@@ -80,6 +81,8 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
     zones = [make_zone(config, apex, store.served) for apex in known]
+    await store.write(lambda tx: [tx.zone.settle(zone.apex, zone.shape()) for zone in zones])
+    await following.settle(world)
     name_server = await doors.open_name_server(config, zones, store.served)
     parts.push_async_callback(name_server.close)
     # The database's lock keeps every other process out, so whatever is leased was left by a dead one.

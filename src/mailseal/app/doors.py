@@ -11,11 +11,14 @@ import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Protocol
 
+from mailseal.app.carriers import secondaries_of
 from mailseal.app.http import bind_control, listen_http
 from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
 from mailseal.config import Config, SetupError, control_path
 from mailseal.nameserver.listen import RunningNameServer, start_name_server
+from mailseal.nameserver.transfer import Transfers, TransferSource
 from mailseal.nameserver.zone import Zone, ZoneSource
 from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
 from mailseal.service.admit import Gate
@@ -46,7 +49,13 @@ def bind_api(config: Config, parts: AsyncExitStack) -> list[socket.socket]:
     return opened
 
 
-async def open_name_server(config: Config, zones: Sequence[Zone], source: ZoneSource) -> RunningNameServer:
+class NameServerSource(ZoneSource, TransferSource, Protocol):
+    """What the name server answers from, and what it hands on to other servers."""
+
+
+async def open_name_server(
+    config: Config, zones: Sequence[Zone], source: NameServerSource
+) -> RunningNameServer:
     """Our name server, answering; raises SetupError for an address that cannot be had."""
     addresses = [parse_address(text, key="[dns] listen") for text in config.dns.listen]
     for address in addresses:
@@ -56,7 +65,8 @@ async def open_name_server(config: Config, zones: Sequence[Zone], source: ZoneSo
             raise refused(address, fault, key="[dns] listen") from None
         if probe is not None:
             await probe.close()
-    return await start_name_server(addresses, zones, source)
+    transfers = Transfers(zones, source, secondaries_of(config))
+    return await start_name_server(addresses, zones, source, transfers=transfers)
 
 
 async def open_api(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from mailseal.app.carriers import also_confirm_of, secondaries_of
 from mailseal.app.installation import (
     FIRST_ACCOUNT,
     add_access_key,
@@ -40,6 +41,7 @@ from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
 from mailseal.keymaking import ChildKeyMaker
+from mailseal.nameserver.secondaries import DnsServers
 from mailseal.native.http import Application
 from mailseal.sealing.succession import open_keyring
 from mailseal.service.world import Clock, Resolver, World
@@ -138,6 +140,7 @@ async def open_inside(
         wake_worker=bells.worker.set,
         alarm=partial(_alarm, telemetry),
         lenient_private_key=config.ses.lenient_private_key,
+        name_servers=DnsServers(secondaries_of(config), also_confirm_of(config), notify=config.dns.notify),
         suffixes=public_suffixes(),
         sign_options=sign_options_of(config),
         operator_domain=operator_domain_of(config),

@@ -25,15 +25,27 @@ Receive = Callable[[], tuple[bytes, Any]]
 Send = Callable[[bytes, Any], object]
 
 
-def receive_and_send(datagrams: socket.socket) -> tuple[Receive, Send]:
-    """How to take a datagram, and how to send the reply to where it came from; both raise OSError."""
+HostOf = Callable[[Any], str]
+
+
+def receive_and_send(datagrams: socket.socket) -> tuple[Receive, Send, HostOf]:
+    """How to take a datagram, how to send the reply to where it came from (both raise OSError), and the
+    client's address."""
     if not ipaddress.ip_address(datagrams.getsockname()[0]).is_unspecified:
-        return partial(datagrams.recvfrom, _LARGEST_DATAGRAM), datagrams.sendto
+        return partial(datagrams.recvfrom, _LARGEST_DATAGRAM), datagrams.sendto, _host
     if datagrams.family == socket.AF_INET:
         datagrams.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     else:
         datagrams.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
-    return partial(_receive, datagrams), partial(_send, datagrams)
+    return partial(_receive, datagrams), partial(_send, datagrams), _host_of_noted
+
+
+def _host(client: Any) -> str:
+    return str(client[0])
+
+
+def _host_of_noted(client: Any) -> str:
+    return str(client[0][0])
 
 
 def _receive(datagrams: socket.socket) -> tuple[bytes, Any]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from mailseal.nameserver.answer import failure
 from mailseal.nameserver.cache import CachedAnswers
-from mailseal.nameserver.datagrams import Receive, Send, receive_and_send
+from mailseal.nameserver.datagrams import HostOf, Receive, Send, receive_and_send
+from mailseal.nameserver.transfer import TransferBroken, Transfers
+from mailseal.nameserver.wire import Rcode
 from mailseal.nameserver.zone import Zone, ZoneSource
 
 _log = logging.getLogger("mailseal.nameserver")
@@ -36,6 +38,8 @@ class StreamLimits:
 
 
 _LIMITS = StreamLimits()
+_FOR_SECONDARIES = (Rcode.REFUSED, Rcode.NOTAUTH)
+"""What everybody gets who asks for a transfer, or signs with a key that is none of the zone's."""
 
 
 class _FaultLog:
@@ -62,8 +66,11 @@ class _FaultLog:
 class RunningNameServer:
     """The open listeners; `addresses` are those really bound, which matters where port 0 was asked for."""
 
-    def __init__(self, answers: CachedAnswers, limits: StreamLimits) -> None:
+    def __init__(
+        self, answers: CachedAnswers, limits: StreamLimits, transfers: Transfers | None = None
+    ) -> None:
         self._limits = limits
+        self._transfers = transfers
         self._answers = answers
         self._closing: list[Callable[[], None]] = []
         self._streams: dict[asyncio.Task[None], None] = {}
@@ -94,7 +101,7 @@ class RunningNameServer:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)
 
-    def _on_datagrams(self, receive: Receive, send: Send) -> None:
+    def _on_datagrams(self, receive: Receive, send: Send, host_of: HostOf) -> None:
         # If it fails: what is cached was true a moment ago, better than silence while the database is away.
         with self._faults:
             self._answers.refresh()
@@ -105,6 +112,8 @@ class RunningNameServer:
                 # Empty, or the kernel tells of a client that is gone; the next datagram wakes us again.
                 return
             response = self._respond(message, self._answers.for_datagram)
+            if response is not None and response[3] & 0xF in _FOR_SECONDARIES:
+                response = next(self._answer(message, response, host_of(client), over_tcp=False), None)
             try:
                 if response is not None:
                     send(response, client)
@@ -118,6 +127,14 @@ class RunningNameServer:
             return respond(message)
         return failure(message)
 
+    def _answer(self, message: bytes, response: bytes, host: str, *, over_tcp: bool) -> Iterator[bytes]:
+        """The messages that go out in answer: `response`, unless a secondary of ours asked for more."""
+        stream = None
+        if self._transfers is not None and response[3] & 0xF in _FOR_SECONDARIES:
+            with self._faults:
+                stream = self._transfers.respond(message, host, over_tcp=over_tcp)
+        return iter((response,)) if stream is None else stream
+
     async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -125,18 +142,22 @@ class RunningNameServer:
             # The one that said nothing for longest makes room, so that idle clients can't lock others out.
             next(iter(self._streams)).cancel()
         self._streams[task] = None
+        host = str((writer.get_extra_info("peername") or ("",))[0])
         try:
             for _ in range(self._limits.queries_each):
                 async with asyncio.timeout(self._limits.idle_s):
                     message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
-                    response = self._respond(message, self._answers.for_stream)
-                    if response is None:
-                        return
-                    writer.write(len(response).to_bytes(2) + response)
-                    await writer.drain()
-                # Back to the end of the line of those waiting.
-                self._streams[task] = self._streams.pop(task)
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                response = self._respond(message, self._answers.for_stream)
+                if response is None:
+                    return
+                for part in self._answer(message, response, host, over_tcp=True):
+                    async with asyncio.timeout(self._limits.idle_s):
+                        writer.write(len(part).to_bytes(2) + part)
+                        await writer.drain()
+                    # Back to the end of the line of those waiting; and a long answer lets others have a turn.
+                    self._streams[task] = self._streams.pop(task)
+                    await asyncio.sleep(0)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError, TransferBroken):
             return
         finally:
             self._streams.pop(task, None)
@@ -149,9 +170,10 @@ async def start_name_server(
     source: ZoneSource,
     *,
     limits: StreamLimits = _LIMITS,
+    transfers: Transfers | None = None,
 ) -> RunningNameServer:
     """A name server that answers for `zones` on each address of `listen`; OSError where one is taken."""
-    running = RunningNameServer(CachedAnswers(zones, source.generation), limits)
+    running = RunningNameServer(CachedAnswers(zones, source.generation), limits, transfers)
     try:
         for host, port in listen:
             await running.open(host, port)

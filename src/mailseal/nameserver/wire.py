@@ -14,6 +14,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.opcode
+import dns.rdatatype
 
 HEADER_BYTES = 12
 OUR_PAYLOAD_BYTES = 1232
@@ -28,6 +29,7 @@ _OPT_FIXED = struct.Struct("!BHHBBHH")
 _OPT_FIXED_BYTES = 11
 _RECORD_FIXED = struct.Struct("!HHIH")
 _OPTION = struct.Struct("!HH")
+_COUNT = struct.Struct("!H")
 
 
 class Rcode(IntEnum):
@@ -117,9 +119,12 @@ def _parse_unusual(message: bytes) -> Query | Declined:
         return Declined(Rcode.NOTAUTH)
     except (dns.exception.DNSException, ValueError, struct.error):
         return Declined(Rcode.FORMERR)
-    if len(parsed.question) != 1 or parsed.answer or parsed.authority:
+    if len(parsed.question) != 1 or parsed.answer:
         return Declined(Rcode.FORMERR)
     asked = parsed.question[0]
+    # Only who asks for an incremental transfer says what it has (RFC 1995 §3).
+    if parsed.authority and asked.rdtype != dns.rdatatype.IXFR:
+        return Declined(Rcode.FORMERR)
     qname = asked.name.to_wire()
     if qname is None or message[HEADER_BYTES : HEADER_BYTES + len(qname)] != qname:
         return Declined(Rcode.FORMERR)
@@ -131,6 +136,40 @@ def _parse_unusual(message: bytes) -> Query | Declined:
         dnssec_ok=bool(parsed.ednsflags & dns.flags.DO),
         edns_version=max(parsed.edns, 0),
     )
+
+
+def skip_question(message: bytes) -> int | None:
+    """Where the first record begins; None where there is not one plain question."""
+    at = HEADER_BYTES
+    while at < len(message) and 0 < (length := message[at]) < 64:
+        at += length + 1
+    at += 5
+    return at if message[4:6] == b"\0\1" and at <= len(message) and not message[at - 5] else None
+
+
+def last_record_at(message: bytes) -> int:
+    """Where the last record of a well-formed message with one question begins: its signature, as a rule."""
+    at = skip_question(message) or len(message)
+    last = at
+    while at < len(message):
+        last = at
+        while 0 < (length := message[at]) < 64:
+            at += length + 1
+        at += 2 if message[at] else 1
+        at += 10 + _COUNT.unpack_from(message, at + 8)[0]
+    return last
+
+
+def soa_serial_in_authority(message: bytes) -> int | None:
+    """The serial that a client says it has (RFC 1995 §3); None where it says none."""
+    try:
+        parsed = dns.message.from_wire(message, continue_on_error=True)
+    except (dns.exception.DNSException, ValueError, struct.error):
+        return None
+    for rrset in parsed.authority:
+        if rrset.rdtype == dns.rdatatype.SOA and rrset:
+            return int(rrset[0].serial)
+    return None
 
 
 class Record(NamedTuple):

@@ -6,9 +6,10 @@ References: RFC 1035 §3.3.13 (SOA), RFC 2308 §4, RFC 8020 §2 (empty non-termi
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -21,6 +22,10 @@ NEGATIVE_TTL = 60
 _SOA_TTL = 1800
 _NS_TTL = 3600
 _REFRESH, _RETRY, _EXPIRE = 300, 60, 1_209_600
+
+
+MARKER = b"\x07_serial"
+"""Our serial as a text, so that it can be read at a server that signs the zone under serials of its own."""
 
 
 class ServedText(Protocol):
@@ -98,10 +103,23 @@ class Zone:
     def _relative(self, name: str) -> bytes:
         return format_name(name.removesuffix(self._suffix))[:-1]
 
-    def soa(self) -> Served:
-        """The SOA as a positive answer carries it."""
-        numbers = (self._source.zone_serial(self.apex), _REFRESH, _RETRY, _EXPIRE, NEGATIVE_TTL)
+    def soa(self, serial: int | None = None) -> Served:
+        """The SOA as a positive answer carries it; of another serial than that of now where one is given."""
+        if serial is None:
+            serial = self._source.zone_serial(self.apex)
+        numbers = (serial, _REFRESH, _RETRY, _EXPIRE, NEGATIVE_TTL)
         return Served(TYPE_SOA, _SOA_TTL, self._soa_names + struct.pack("!5I", *numbers))
+
+    def constant_records(self, serial: int) -> Iterator[tuple[bytes, Served]]:
+        """All records but the SOA and the texts, by the relative names of their owners."""
+        yield from ((b"", record) for record in self._apex_records)
+        yield from ((host, record) for host, records in self._hosts.items() for record in records)
+        yield MARKER, marker(serial)
+
+    def shape(self) -> str:
+        """A digest of everything that comes from the configuration: another one means another zone."""
+        parts = (self._soa_names, *(owner + record.rdata for owner, record in self.constant_records(0)))
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def records(self, relative: bytes) -> tuple[Served, ...] | None:
         """All records at a name: none for an empty non-terminal, and None where there is no such name."""
@@ -112,6 +130,8 @@ class Zone:
             return host
         if relative in self._empty_non_terminals:
             return ()
+        if relative == MARKER:
+            return (marker(self._source.zone_serial(self.apex)),)
         label = relative[1:]
         # Our owner names are plain letters, digits and hyphens: nothing else is worth a look at the database.
         if relative[0] != len(label) or not label.replace(b"-", b"").isalnum():
@@ -120,6 +140,11 @@ class Zone:
         if served is None or served.text is None:
             return None
         return (Served(TYPE_TXT, served.ttl, format_character_strings(served.text)),)
+
+
+def marker(serial: int) -> Served:
+    """The record at `_serial` of the zone."""
+    return Served(TYPE_TXT, NEGATIVE_TTL, format_character_strings(b"%d" % serial))
 
 
 def _address_record(address: str) -> Served:
