@@ -115,7 +115,6 @@ async def open_inside(
     next_hop = make_next_hop(config)
     parts.push_async_callback(next_hop.close)
     bells = Bells()
-    policy = policy_of(config)
     account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
     world = World(
         store=store,
@@ -124,7 +123,7 @@ async def open_inside(
         resolver=edges.resolver or make_resolver(config),
         next_hop=next_hop,
         clock=edges.clock,
-        policy=edges.policy(policy) if edges.policy else policy,
+        policy=(edges.policy or _unchanged)(policy_of(config)),
         hosted_zone=zone,
         region_zones=region_zones,
         mail_from_hosts=mail_from_hosts_of(config),
@@ -146,6 +145,11 @@ async def open_inside(
         operator_domain=operator_domain_of(config),
     )
     return Inside(store, world, telemetry, bells, next_hop, account, failed)
+
+
+def _unchanged(policy: Policy) -> Policy:
+    """The policy that the configuration sets, where no edge wants another."""
+    return policy
 
 
 def _open_store(
