@@ -38,6 +38,11 @@ DATA = "mailseal.sandbox.data"
 STOP_WITHIN_SECONDS = 15.0
 FORMS = {"sh": "export {}={}", "github": "{}={}", "dotenv": "{}={}"}
 NOTHING = "nothing to do"
+OUTAGES = (
+    *("servfail", "silence", "refused", "lame", "dead", "disagree"),
+    *("stale", "bogus", "hollow", "gone", "none"),
+)
+"""What `Outage` has, without its module: the name server's libraries take a while to load."""
 
 
 def sandbox_way() -> SignedWay:
@@ -150,6 +155,28 @@ def dns_publish(domain: str) -> None:
     show(first, rows, f"mailseal identity check {domain} --wait", found)
 
 
+@dns.command("mistake")
+@click.argument("domain")
+@click.argument("mistake")
+@shared
+def dns_mistake(domain: str, mistake: str) -> None:
+    """Publish what an identity asks for wrongly, in a way that has a name: DOUBLED_DOMAIN …"""
+    found = told("POST", "dns/mistake", body={"domain": domain, "mistake": mistake})
+    rows = [[one["name"], one["type"], one["value"]] for one in found["items"]]
+    rows += [[name, "outage", kind] for name, kind in found["outages"].items()]
+    show(found["mistake"], rows, f"mailseal identity check {domain}", found)
+
+
+@dns.command("repair")
+@click.argument("domain")
+@shared
+def dns_repair(domain: str) -> None:
+    """Publish what an identity asks for in place of whatever stood at its domain."""
+    found = told("POST", "dns/repair", body={"domain": domain})
+    rows = [[one["name"], one["type"], one["value"]] for one in found["items"]]
+    show("repaired", rows, f"mailseal identity check {domain} --wait", found)
+
+
 @dns.command("queries")
 @click.argument("domain", required=False)
 @shared
@@ -162,7 +189,7 @@ def dns_queries(domain: str | None) -> None:
 
 @dns.command("outage")
 @click.argument("domain")
-@click.argument("kind", type=click.Choice(["servfail", "silence", "refused", "none"]))
+@click.argument("kind", type=click.Choice(OUTAGES))
 @shared
 def dns_outage(domain: str, kind: str) -> None:
     """Make the servers of a domain fail, or work again."""

@@ -150,6 +150,40 @@ def dkim_name(selector: str, domain: str) -> str:
     return f"{selector}._domainkey.{domain}".lower()
 
 
+def misplaced_names(owner: str, domain: str, zone: str) -> dict[str, tuple[str, ...]]:
+    """Where a record for `owner` lands by hand: with the domain added twice, without `_domainkey`, with
+    `domainkey`, and below a neighbour of the domain; by what happened. `zone` is the apex above the domain.
+
+    >>> misplaced_names("s._domainkey.example.com", "example.com", "example.com")["doubled"]
+    ('s._domainkey.example.com.example.com',)
+    """
+    label = owner.removesuffix(f"._domainkey.{domain}")
+    above = [domain] if domain == zone else [zone, domain]
+    parents = [".".join(domain.split(".")[cut:]) for cut in range(1, domain.count("."))]
+    beside = [parent for parent in parents if parent == zone or parent.endswith(f".{zone}")][-2:]
+    return {
+        "doubled": tuple(f"{owner}.{apex}" for apex in above),
+        "host_only": tuple(f"{label}.{apex}" for apex in above),
+        "no_underscore": (f"{label}.domainkey.{domain}",),
+        "elsewhere": tuple(dkim_name(label, other) for other in (f"www.{domain}", *beside)),
+    }
+
+
+def nobodys_name(domain: str) -> str:
+    """A name among a domain's DKIM records that nobody has published: what answers there is a wildcard."""
+    return dkim_name("nobody-has-published-this", domain)
+
+
+def above_selectors(domain: str) -> str:
+    """The name below which all of a domain's DKIM records are (RFC 6376 §3.6.2.1)."""
+    return f"_domainkey.{domain}"
+
+
+def dmarc_name(domain: str) -> str:
+    """The owner name of a domain's DMARC policy (RFC 7489 §6.1)."""
+    return f"_dmarc.{domain}"
+
+
 def slot_name(token: str, hosted_zone: str) -> str:
     """The owner name in our hosted zone at which a slot's key is published."""
     return f"{token}.{hosted_zone}".lower()

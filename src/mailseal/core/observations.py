@@ -42,6 +42,10 @@ class Stage(StrEnum):
     VANTAGE = "VANTAGE"
 
 
+ENDLESS_ALIASES = "the aliases run in a circle or are too many"
+"""How an observation says in its detail that its chain has no end; the chain is as far as it was followed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One name and type to ask for; the name in lower-case A-labels without the final dot."""

@@ -232,6 +232,10 @@ class CheckReport:
     check: Check
     slot_texts: dict[int, bytes]
     """By slot number, the text that a resolver gave under the customer's own name."""
+    zone: str | None = None
+    """The apex of the zone whose own servers were asked."""
+    left_out: str = ""
+    """Why the domain's own servers, or some of them, were not asked."""
 
 
 def absent_at_authorities(expected: Sequence[ExpectedRecord], observations: Sequence[Observation]) -> bool:

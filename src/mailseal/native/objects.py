@@ -167,8 +167,12 @@ def check(
         **_method(found.newest),
         "evidence": noted.get("evidence"),
         "error_type": noted.get("error_type"),
+        "zone": noted.get("zone"),
+        "not_asked": noted.get("not_asked", ""),
         "records": noted["records"],
         "ed25519_records": noted.get("ed25519_records", []),
+        "diagnoses": noted.get("diagnoses", []),
+        "probes": noted.get("probes", []),
         "mail_from_records": beside["records"],
     }
 

@@ -68,6 +68,13 @@ class DnsResolver:
         budgets = [new_budget(_QUERIES_A_STAGE, _VANTAGES_S) for _ in self._vantages]
         return await ask_each(self._vantages, questions, budgets)
 
+    async def look_up(self, questions: Sequence[Question]) -> tuple[Observation, ...]:
+        """One observation for each question, of the first vantage that has a usable answer."""
+        if not self._vantages:
+            return ()
+        budget = _new_budget()
+        return tuple(await asyncio.gather(*(self._look_up(question, budget) for question in questions)))
+
     async def ask_authorities(self, domain: str, questions: Sequence[Question]) -> AuthorityReport:
         """What up to four servers of the closest enclosing zone say, each to each question."""
         if not self._ask_authorities:

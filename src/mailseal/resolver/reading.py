@@ -8,8 +8,10 @@ References: RFC 1034 §3.6.2, RFC 2308 §2 and §5, RFC 8914 §4 (extended error
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mailseal.core.observations import (
+    ENDLESS_ALIASES,
     Asked,
     Observation,
     Outcome,
@@ -53,9 +55,10 @@ _DNSSEC_ERRORS = frozenset(range(6, 13))
 
 def observe(question: Question, asked: Asked, response: Response, took_ms: int) -> Observation:
     """What a response says about its question; a broken or evasive one is TEMPORARY with the reason."""
-    chain = _chain(question.name, response.answers)
-    if chain is None:
-        return _temporary(question, asked, response, took_ms, "the aliases run in a circle or are too many")
+    chain, ends = _chain(question.name, response.answers)
+    if not ends:
+        told = _temporary(question, asked, response, took_ms, ENDLESS_ALIASES)
+        return replace(told, chain=chain)
     end = chain[-1] if chain else question.name
     found = [r for r in response.answers if r.type is question.type and r.owner == end]
     outcome, detail = _outcome(question, asked, response, chain, found)
@@ -152,15 +155,15 @@ def _outcome(
     return Outcome.NODATA, ""
 
 
-def _chain(name: str, answers: Sequence[Record]) -> tuple[str, ...] | None:
-    """The aliases from a name on, whatever order they stand in; None where they never end."""
+def _chain(name: str, answers: Sequence[Record]) -> tuple[tuple[str, ...], bool]:
+    """The aliases from a name on, whatever order they stand in, and whether they have an end."""
     targets = {r.owner: r.data for r in answers if r.type is RecordType.CNAME and isinstance(r.data, str)}
     chain: list[str] = []
     while (target := targets.get(chain[-1] if chain else name)) is not None:
         if target == name or target in chain or len(chain) == _CHAIN_AT_MOST:
-            return None
+            return (*chain, target), False
         chain.append(target)
-    return tuple(chain)
+    return tuple(chain), True
 
 
 def _strings(records: Sequence[Record], types: Sequence[RecordType]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dns.asyncquery
 import dns.exception
@@ -23,7 +24,9 @@ import dns.rdataclass
 from dns.rdatatype import RdataType
 
 from mailseal.nameserver.listen import bind_both
-from mailseal.sandbox.zones import CustomerZones, LoggedQuery, Outage
+from mailseal.sandbox import outages
+from mailseal.sandbox.outages import fail
+from mailseal.sandbox.zones import SECOND_ADDRESS, CustomerZones, LoggedQuery
 
 _CHAIN_AT_MOST = 12
 _FORWARD_TIMEOUT_S = 2.0
@@ -41,6 +44,7 @@ class RunningCustomerDns:
         self._forward = {dns.name.from_text(zone): server for zone, server in forward.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
+        self._second: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
 
     async def open(self, host: str, port: int) -> None:
@@ -50,26 +54,38 @@ class RunningCustomerDns:
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=datagrams)
         self._server = await asyncio.start_server(self._on_stream, sock=listener)
+        # Only Linux has all of 127.0.0.0/8; elsewhere, or where the port is taken, there is no second server.
+        with contextlib.suppress(OSError):
+            second = (SECOND_ADDRESS, self.address[1])
+            self._second, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self, is_second=True), local_addr=second
+            )
 
     async def close(self) -> None:
         """Stop listening; questions in flight are dropped."""
-        if self._transport is not None:
-            self._transport.close()
+        for transport in (self._transport, self._second):
+            if transport is not None:
+                transport.close()
         if self._server is not None:
             self._server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def on_datagram(self, message: bytes, client: tuple[str, int]) -> None:
+    def on_datagram(
+        self, transport: asyncio.DatagramTransport, message: bytes, client: tuple[str, int], is_second: bool
+    ) -> None:
         """Answer one datagram in a task of its own: a forwarded question must not hold up the others."""
         if len(self._tasks) < _TASKS_AT_MOST:
-            self._keep(asyncio.get_running_loop().create_task(self._answer_datagram(message, client)))
+            answer = self._answer_datagram(transport, message, client, is_second)
+            self._keep(asyncio.get_running_loop().create_task(answer))
 
-    async def _answer_datagram(self, message: bytes, client: tuple[str, int]) -> None:
-        response = await self.respond(message, "udp")
-        if response is not None and self._transport is not None:
-            self._transport.sendto(response, client)
+    async def _answer_datagram(
+        self, transport: asyncio.DatagramTransport, message: bytes, client: tuple[str, int], is_second: bool
+    ) -> None:
+        response = await self.respond(message, "udp", is_second=is_second)
+        if response is not None and not transport.is_closing():
+            transport.sendto(response, client)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -90,8 +106,8 @@ class RunningCustomerDns:
                     await writer.drain()
         writer.close()
 
-    async def respond(self, message: bytes, transport: str) -> bytes | None:
-        """The response to one message; None for silence."""
+    async def respond(self, message: bytes, transport: str, *, is_second: bool = False) -> bytes | None:
+        """The response to one message; None for silence. The second server is asked at its own address."""
         try:
             query = dns.message.from_wire(message)
         except (dns.exception.DNSException, ValueError):
@@ -100,7 +116,7 @@ class RunningCustomerDns:
             return None
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
             return _format_decline(message, dns.rcode.NOTIMP)
-        response = await self._resolve(query)
+        response = await self._resolve(query, is_second)
         asked = query.question[0]
         told = "SILENCE" if response is None else dns.rcode.to_text(response.rcode())
         self.zones.log(
@@ -117,7 +133,7 @@ class RunningCustomerDns:
         size = 65535 if transport == "tcp" else min(max(query.payload, 512), _PAYLOAD_BYTES)
         return response.to_wire(max_size=size, prefer_truncation=True)
 
-    async def _resolve(self, query: dns.message.Message) -> dns.message.Message | None:
+    async def _resolve(self, query: dns.message.Message, is_second: bool) -> dns.message.Message | None:
         """The response message; None where an outage says nothing at all."""
         response = dns.message.make_response(query, recursion_available=True, our_payload=_PAYLOAD_BYTES)
         asked = query.question[0]
@@ -128,10 +144,11 @@ class RunningCustomerDns:
         response.flags |= 0 if self._forwarded(name) else dns.flags.AA
         for _ in range(_CHAIN_AT_MOST):
             outage = self.zones.outage_at(name)
-            if outage is Outage.SILENCE:
-                return None
             if outage is not None:
-                return _fail(response, dns.rcode.REFUSED if outage is Outage.REFUSED else dns.rcode.SERVFAIL)
+                broken = outages.Broken(self.zones, query, response, name, is_second)
+                handled, told = outages.respond(broken, outage)
+                if handled:
+                    return told
             server = self._forwarded(name)
             if server is not None:
                 return await _forward(response, name, rtype, server)
@@ -142,7 +159,7 @@ class RunningCustomerDns:
             if not recursion and self._leaves(name, target):
                 return response
             name = target
-        return _fail(response, dns.rcode.SERVFAIL)
+        return fail(response, dns.rcode.SERVFAIL)
 
     def _forwarded(self, name: dns.name.Name) -> tuple[str, int] | None:
         """The server of the hosted zone that holds a name."""
@@ -159,7 +176,7 @@ class RunningCustomerDns:
         if found.referral is not None:
             # Nobody answers for a zone that was delegated away: without recursion its servers are named.
             if response.flags & dns.flags.RD:
-                _fail(response, dns.rcode.SERVFAIL)
+                fail(response, dns.rcode.SERVFAIL)
             else:
                 response.flags &= ~dns.flags.AA
                 response.authority.append(found.referral)
@@ -177,11 +194,16 @@ class RunningCustomerDns:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, running: RunningCustomerDns) -> None:
+    def __init__(self, running: RunningCustomerDns, *, is_second: bool = False) -> None:
         self._running = running
+        self._is_second = is_second
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._running.on_datagram(data, addr)
+        self._running.on_datagram(self._transport, data, addr, self._is_second)
 
 
 async def start_customer_dns(
@@ -204,20 +226,12 @@ async def _forward(
             query, server[0], port=server[1], timeout=_FORWARD_TIMEOUT_S, ignore_unexpected=True
         )
     except (dns.exception.DNSException, OSError):
-        return _fail(response, dns.rcode.SERVFAIL)
+        return fail(response, dns.rcode.SERVFAIL)
     if told.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        return _fail(response, dns.rcode.SERVFAIL)
+        return fail(response, dns.rcode.SERVFAIL)
     response.answer += told.answer
     response.authority += told.authority
     response.set_rcode(told.rcode())
-    return response
-
-
-def _fail(response: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.Message:
-    """The same response, emptied."""
-    response.answer, response.authority = [], []
-    response.flags &= ~dns.flags.AA
-    response.set_rcode(rcode)
     return response
 
 

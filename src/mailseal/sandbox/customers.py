@@ -6,6 +6,7 @@ References: docs/operating.md.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from itertools import groupby
@@ -14,13 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from mailseal.core.access import Principal
-from mailseal.core.errors import BadRequest
+from mailseal.core.advice import Code
+from mailseal.core.commands import CreateIdentity
+from mailseal.core.errors import AlreadyExists, BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.mailfrom import expected_mail_from_records
 from mailseal.core.verification import ExpectedRecord, ed25519_records, expected_records
+from mailseal.sandbox.mistakes import Mess, Scene, make_mistake
 from mailseal.sandbox.zones import CustomerRecord, CustomerZones, Outage
 from mailseal.service.attributes import describe_identity
+from mailseal.service.configure import create_identity, delete_identity, get_identity
 from mailseal.service.world import World
+
+EARLIER_OWNER = "000000000009"
+"""The account that had a domain before: its tokens are known, and nobody's any more."""
 
 
 class Customers:
@@ -94,6 +102,30 @@ class Customers:
         self._keep()
         return wanted
 
+    async def make_mistake(self, world: World, who: Principal, name: str, code: str) -> Mess:
+        """What the owner's DNS holds after a mistake by its name, with nothing else at that domain.
+
+        Raises NotFound, and BadRequest for a mistake that can't be made there.
+        """
+        now = world.clock.now()
+        identity = await get_identity(world, who, name, now)
+        wanted = expected_records(identity, identity.newest, now, world.policy)
+        old = await _earlier_target(world, identity) if code == Code.OLD_TOKEN else ""
+        mess = make_mistake(code, Scene(identity.name, wanted, old))
+        self.zones.delete_domain(identity.name)
+        for row in mess.rows:
+            self.set_record(row.name, row.type, row.values, None)
+        for domain, outage in mess.outages.items():
+            self.zones.set_outage(domain, outage)
+        self._keep()
+        return mess
+
+    async def repair(self, world: World, who: Principal, name: str) -> tuple[ExpectedRecord, ...]:
+        """What was asked for, published in place of whatever stood at the domain; raises NotFound."""
+        identity = await get_identity(world, who, name, world.clock.now())
+        self.zones.delete_domain(identity.name)
+        return await self.publish(world, who, identity.name)
+
     def _keep(self) -> None:
         if self._kept_in is None:
             return
@@ -104,6 +136,17 @@ class Customers:
         written = self._kept_in.with_suffix(".new")
         written.write_text(json.dumps(kept, indent=1), encoding="utf-8")
         written.replace(self._kept_in)
+
+
+async def _earlier_target(world: World, identity: Identity) -> str:
+    """A name in our zone that the domain was once told to point to, for somebody who had it before."""
+    now = world.clock.now()
+    before = Principal(EARLIER_OWNER, identity.region, "")
+    with contextlib.suppress(AlreadyExists):
+        await create_identity(world, before, CreateIdentity(identity.name), now)
+    old = await get_identity(world, before, identity.name, now)
+    await delete_identity(world, before, identity.name, now)
+    return old.slots[0].owner
 
 
 def _written(record: CustomerRecord) -> dict[str, object]:

@@ -97,6 +97,24 @@ async def publish_dns(sandbox: Sandbox, call: Call) -> Json:
     return {"items": items, "next": None}
 
 
+async def make_mistake(sandbox: Sandbox, call: Call) -> Json:
+    """Plays an owner who got it wrong, in one of the ways that have a name."""
+    domain, code = _text(call.body, "domain"), _text(call.body, "mistake").upper()
+    mess = await sandbox.customers.make_mistake(sandbox.world, call.who, domain, code)
+    sandbox.world.wake_worker()
+    items = [{"name": one.name, "type": one.type, "value": v} for one in mess.rows for v in one.values]
+    outages = {name: outage.value for name, outage in mess.outages.items()}
+    return {"mistake": code, "items": items, "outages": outages, "next": None}
+
+
+async def repair_dns(sandbox: Sandbox, call: Call) -> Json:
+    """Plays an owner who put everything right."""
+    records = await sandbox.customers.repair(sandbox.world, call.who, _text(call.body, "domain"))
+    sandbox.world.wake_worker()
+    items = [{"name": one.owner, "type": one.type.value, "value": one.value} for one in records]
+    return {"items": items, "next": None}
+
+
 async def show_queries(sandbox: Sandbox, call: Call) -> Json:
     """The latest questions that reached the customers' DNS."""
     queries = sandbox.customers.zones.queries(call.query.get("domain") or None)
@@ -255,6 +273,8 @@ ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("PUT", "dns"): set_dns,
     ("DELETE", "dns"): delete_dns,
     ("POST", "dns/publish"): publish_dns,
+    ("POST", "dns/mistake"): make_mistake,
+    ("POST", "dns/repair"): repair_dns,
     ("GET", "dns/queries"): show_queries,
     ("POST", "dns/outage"): set_outage,
     ("GET", "clock"): show_clock,

@@ -26,6 +26,10 @@ from publicsuffixlist import PublicSuffixList
 from mailseal.core.verification import ExpectedRecord
 
 NAME_SERVER = "ns1.customers-dns.test"
+SECOND_SERVER = "ns2.customers-dns.test"
+SECOND_ADDRESS = "127.0.0.2"
+REMEMBERED_SECONDS = 540
+"""How long a resolver says that it will remember an absence, in the outage STALE."""
 _ADMIN = "hostmaster.customers-dns.test"
 _TTL = 5
 _NEGATIVE_TTL = 1
@@ -39,6 +43,20 @@ class Outage(StrEnum):
     SERVFAIL = "servfail"
     SILENCE = "silence"
     REFUSED = "refused"
+    LAME = "lame"
+    """They answer without authority and point upward; a resolver finds nobody."""
+    DEAD = "dead"
+    """They are silent, and a resolver says so at once."""
+    DISAGREE = "disagree"
+    """There are two of them, and the second has not got the records yet."""
+    STALE = "stale"
+    """They are right, and the resolver remembers that there was nothing."""
+    BOGUS = "bogus"
+    """They are right, and the resolver does not believe them: DNSSEC does not hold."""
+    HOLLOW = "hollow"
+    """They have the names and deny the one above these, which the resolver believes."""
+    GONE = "gone"
+    """There is no such domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +104,7 @@ class CustomerZones:
         self._log: deque[LoggedQuery] = deque(maxlen=_LOGGED_QUERIES)
         self._serial = 1
         self._put(_parse_name(NAME_SERVER), RdataType.A, ("127.0.0.1",), _TTL)
+        self._put(_parse_name(SECOND_SERVER), RdataType.A, (SECOND_ADDRESS,), _TTL)
 
     def set_record(self, name: str, rtype: str, values: Sequence[str], *, ttl: int = _TTL) -> None:
         """Replace all records of one type at a name; ValueError, with a sentence, where that can't be."""
@@ -124,7 +143,7 @@ class CustomerZones:
         return tuple(
             CustomerRecord(_text(owner), number.name, value, self._sets[owner][number].ttl)
             for (owner, number), values in sorted(self._values.items(), key=lambda item: item[0])
-            if owner.is_subdomain(within) and owner != _parse_name(NAME_SERVER)
+            if owner.is_subdomain(within) and owner not in _SERVERS
             for value in values
         )
 
@@ -173,7 +192,8 @@ class CustomerZones:
         """What the zone that holds a name says about it."""
         zone = self.zone_of(name)
         if zone == name and rtype in (RdataType.SOA, RdataType.NS) and not self._holds(name, rtype):
-            return Found(zone, True, self.soa(zone) if rtype is RdataType.SOA else _name_servers(zone))
+            two = self.outage_at(zone) is Outage.DISAGREE
+            return Found(zone, True, self.soa(zone) if rtype is RdataType.SOA else _name_servers(zone, two))
         cut = self._cut_above(name, zone)
         if cut is not None:
             return Found(zone, True, referral=self._rrset(cut, cut, RdataType.NS))
@@ -196,10 +216,11 @@ class CustomerZones:
         registrable = self._suffixes.privatesuffix(name.to_text(omit_final_dot=True).lower())
         return dns.name.from_text(registrable) if registrable else dns.name.root
 
-    def soa(self, zone: dns.name.Name) -> dns.rrset.RRset:
+    def soa(self, zone: dns.name.Name, negative_ttl: int | None = None) -> dns.rrset.RRset:
         """A zone's SOA, whose minimum is short so that nobody waits for a record."""
-        text = f"{NAME_SERVER}. {_ADMIN}. {self._serial} 60 10 3600 {self._negative_ttl}"
-        return dns.rrset.from_text(zone, self._negative_ttl, dns.rdataclass.IN, RdataType.SOA, text)
+        ttl = self._negative_ttl if negative_ttl is None else negative_ttl
+        text = f"{NAME_SERVER}. {_ADMIN}. {self._serial} 60 10 3600 {ttl}"
+        return dns.rrset.from_text(zone, ttl, dns.rdataclass.IN, RdataType.SOA, text)
 
     @functools.cached_property
     def _suffixes(self) -> PublicSuffixList:
@@ -252,8 +273,9 @@ def _ancestors(name: dns.name.Name) -> list[dns.name.Name]:
     return [dns.name.Name(name.labels[cut:]) for cut in range(1, len(name.labels))]
 
 
-def _name_servers(zone: dns.name.Name) -> dns.rrset.RRset:
-    return dns.rrset.from_text(zone, _TTL, dns.rdataclass.IN, RdataType.NS, f"{NAME_SERVER}.")
+def _name_servers(zone: dns.name.Name, two: bool) -> dns.rrset.RRset:
+    names = [f"{NAME_SERVER}."] + [f"{SECOND_SERVER}."] * two
+    return dns.rrset.from_text(zone, _TTL, dns.rdataclass.IN, RdataType.NS, *names)
 
 
 def _parse_name(name: str) -> dns.name.Name:
@@ -283,3 +305,6 @@ def _parse_value(number: RdataType, value: str) -> dns.rdata.Rdata:
 
 def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True)
+
+
+_SERVERS = frozenset({_parse_name(NAME_SERVER), _parse_name(SECOND_SERVER)})

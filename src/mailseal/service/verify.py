@@ -27,6 +27,7 @@ from mailseal.core.verification import (
     without_parent,
 )
 from mailseal.service.configure import apply_change, get_identity, with_wanted_key
+from mailseal.service.diagnose import Diagnosed, diagnosed, diagnosed_once
 from mailseal.service.reports import format_report
 from mailseal.service.stock import write_with_keys
 from mailseal.service.watch import note_look
@@ -66,12 +67,13 @@ async def tick(world: World) -> tuple[Checked, ...]:
 async def check_now(world: World, who: Principal, name: str, now: datetime) -> CheckReport | None:
     """What the newest setting comes to at this moment, noted as any other check; raises NotFound."""
     identity = await get_identity(world, who, name, now)
-    report: CheckReport | None = None
+    first: CheckReport | None = None
     for setting in identity.settings:
-        found, second = await _look(world, identity, setting)
+        report, second = await _look(world, identity, setting)
+        found = await diagnosed(world, identity.name, report, asked_for=True)
         await _note(world, identity, setting.setting_id, found, second)
-        report = report or found
-    return report
+        first = first or found.report
+    return first
 
 
 async def check(world: World, due: DueCheck) -> Checked | None:
@@ -83,7 +85,8 @@ async def check(world: World, due: DueCheck) -> Checked | None:
     if setting is None:
         return None
     report, second = await _look(world, identity, setting)
-    after = await _note(world, identity, due.setting_id, report, second)
+    found = await diagnosed_once(world, identity.name, setting.setting_id, report)
+    after = await _note(world, identity, due.setting_id, found, second)
     if after is None:
         return None
     old, new = identity.newest.proof.status, after.newest.proof.status
@@ -99,14 +102,15 @@ async def look_at(world: World, identity: Identity, setting: Setting) -> CheckRe
     expected = expected_records(identity, setting, world.clock.now(), world.policy)
     seen: tuple[Observation, ...] = ()
     soa: SoaRecord | None = None
+    zone, left_out = None, ""
     if not setting.proof.was_proven or setting.proof.negatives:
         asked = await world.resolver.ask_authorities(
             identity.name, [record.authority_question for record in expected]
         )
-        seen, soa = asked.observations, asked.soa
+        seen, soa, zone, left_out = asked.observations, asked.soa, asked.zone, asked.detail
     if not absent_at_authorities(expected, seen):
         seen += await world.resolver.ask_vantages([record.vantage_question for record in expected])
-    return compare(expected, seen, soa)
+    return replace(compare(expected, seen, soa), zone=zone, left_out=left_out)
 
 
 async def _look(world: World, identity: Identity, setting: Setting) -> tuple[CheckReport, CheckReport | None]:
@@ -133,12 +137,12 @@ async def look_at_ed25519(world: World, identity: Identity) -> CheckReport | Non
 
 
 async def _note(
-    world: World, identity: Identity, setting_id: str, report: CheckReport, second: CheckReport | None
+    world: World, identity: Identity, setting_id: str, found: Diagnosed, second: CheckReport | None
 ) -> Identity | None:
     """The identity with a check noted; None where it was deleted or kept changing under us."""
     now = world.clock.now()
-    report = _judged(world, identity, setting_id, report, now)
-    text = format_report(report, now, second)
+    report = _judged(world, identity, setting_id, found.report, now)
+    text = format_report(report, now, second, found.diagnoses, found.probes)
     if second is not None and world.breaker.judged(second.check) != second.check:
         second = None  # not to be believed now
 

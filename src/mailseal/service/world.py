@@ -387,6 +387,9 @@ class Resolver(Protocol):
 
     async def ask_vantages(self, questions: Sequence[Question]) -> tuple[Observation, ...]: ...
 
+    async def look_up(self, questions: Sequence[Question]) -> tuple[Observation, ...]:
+        """One observation for each question, of the first vantage that has a usable answer."""
+
 
 class HandOver(Protocol):
     """A message on its way to the next hop, whose recipients are answered for one by one."""

@@ -1,0 +1,196 @@
+"""Mistakes in a CNAME: at another name, with another value, of another type.
+
+Rule: each rule takes a case and gives a diagnosis or None; a record that lies elsewhere is believed first
+where it leads to our own target or holds our own key.
+References: RFC 1034 §3.6.2; RFC 1035 §5.1.
+"""
+
+from __future__ import annotations
+
+from mailseal.core.advice import Code, Severity
+from mailseal.core.diagnosis_case import Case, Diagnosis
+from mailseal.core.names import misplaced_names, nobodys_name
+from mailseal.core.observations import ENDLESS_ALIASES, Observation, Outcome, RecordType, Stage
+from mailseal.core.providers import mail_service_of
+from mailseal.core.verification import Finding
+from mailseal.dkim.keyrecord import Accepted, judge_byodkim
+
+_PLACES = {
+    "doubled": Code.DOUBLED_DOMAIN,
+    "host_only": Code.HOST_ONLY,
+    "no_underscore": Code.MISSING_UNDERSCORE,
+    "elsewhere": Code.WRONG_ZONE,
+}
+_TYPOS_AT_MOST = 3
+
+
+def misplaced(case: Case) -> Diagnosis | None:
+    """The record, found at another name than its own."""
+    if not case.is_absent or case.chain or case.texts:
+        return None
+    zone = case.facts.zone or case.facts.domain
+    places = misplaced_names(case.owner, case.facts.domain, zone)
+    for is_proof in (_is_the_record, _is_some_record):
+        for place, names in places.items():
+            for name in names:
+                seen = case.probed.best(name, RecordType.TXT)
+                if seen is not None and is_proof(case, seen):
+                    return _found_at(case, _PLACES[place], name)
+    return None
+
+
+def _found_at(case: Case, code: Code, name: str) -> Diagnosis:
+    provider = case.provider
+    habit = provider.on_names if provider and code is Code.DOUBLED_DOMAIN else ""
+    return case.told(code, [name], expected=case.owner, write=case.short(case.owner), habit=habit)
+
+
+def _is_the_record(case: Case, seen: Observation) -> bool:
+    """Whether what stands there is meant to be this record: its target, or its key, however written."""
+    if case.is_alias:
+        value = case.expected.value.lower()
+        return any(value in name.lower() for name in seen.chain) or any(
+            value in text.decode("latin-1").lower() for text in seen.texts
+        )
+    key = case.expected.key
+    return key is not None and any(key_of(text) == key.spki for text in seen.texts)
+
+
+def _is_some_record(case: Case, seen: Observation) -> bool:
+    """A weaker proof: the name exists with something, and a name that nobody made does not."""
+    nobody = case.probed.best(nobodys_name(case.facts.domain), RecordType.TXT)
+    return nobody is not None and nobody.outcome is Outcome.NXDOMAIN and seen.outcome is not Outcome.NXDOMAIN
+
+
+def loop(case: Case) -> Diagnosis | None:
+    """Aliases that come back to where they began, or are too many to follow."""
+    hops = {o.question.name: o.chain[0] for o in case.probed.observations if o.chain}
+    hops |= {case.owner: case.chain[0]} if case.chain else {}
+    endless = [o for o in case.all_seen if ENDLESS_ALIASES in o.detail]
+    way = [case.owner]
+    while (following := hops.get(way[-1])) is not None:
+        if following in way:
+            return case.told(Code.LOOP, [f"CNAME  {name}" for name in (*way[1:], following)])
+        way.append(following)
+    for seen in endless:
+        if len(set(seen.chain)) == len(seen.chain) and case.owner not in seen.chain and len(seen.chain) > 1:
+            return case.told(
+                Code.CHAIN,
+                [f"CNAME  {seen.chain[0]}"],
+                detail="There are more than 8 aliases.",
+                severity=Severity.FAULT,
+            )
+    if endless:
+        return case.told(Code.LOOP, [f"CNAME  {name}" for name in case.chain[:1]])
+    return None
+
+
+def target_form(case: Case) -> Diagnosis | None:
+    """The right value, with something around it."""
+    value, target = case.expected.value.lower(), case.target
+    if not case.is_alias or value not in target or target == value:
+        return None
+    seen = [f"CNAME  {case.chain[-1]}"]
+    provider = case.provider
+    if '\\"' in target:
+        return case.told(Code.TARGET_QUOTED, seen, write=case.expected.value)
+    if "://" in target or target.startswith(("http:", "https:")):
+        return case.told(Code.TARGET_URL, seen, write=case.expected.value)
+    if target.startswith(f"{value}."):
+        habit = provider.on_targets if provider else ""
+        return case.told(Code.TARGET_SUFFIXED, seen, write=f"{case.expected.value}.", habit=habit)
+    return None
+
+
+def other_target(case: Case) -> Diagnosis | None:
+    """A value that is another one: of ours, somebody's of ours, or not ours."""
+    if not case.is_alias or not case.chain or case.target == case.expected.value.lower():
+        return None
+    if case.record.verdict is not Finding.MISMATCH:
+        return None
+    seen = [f"CNAME  {case.chain[-1]}"]
+    if case.target in {record.value.lower() for record in case.beside}:
+        return case.told(Code.WRONG_TOKEN, seen, detail="That is the value of another record of this domain.")
+    if case.target in case.facts.known_targets:
+        return case.told(Code.OLD_TOKEN, seen)
+    service = mail_service_of(case.target)
+    if case.facts.is_ours(case.target) or (not service and _is_typo(case)):
+        return case.told(Code.WRONG_TOKEN, seen, detail="Characters are missing or wrong in it.")
+    return case.told(Code.OTHER_PROVIDER, seen, detail=f"That is a name of {service}." if service else "")
+
+
+def _is_typo(case: Case) -> bool:
+    value = case.expected.value.lower()
+    same_label = case.target.partition(".")[0] == value.partition(".")[0]
+    return same_label or _distance(case.target, value, _TYPOS_AT_MOST) <= _TYPOS_AT_MOST
+
+
+def _distance(one: str, other: str, at_most: int) -> int:
+    """How many characters differ, are missing or too many (Levenshtein), counted to `at_most` + 1."""
+    if abs(len(one) - len(other)) > at_most:
+        return at_most + 1
+    row = list(range(len(other) + 1))
+    for place, character in enumerate(one, 1):
+        above, row = row, [place]
+        for at, wanted in enumerate(other, 1):
+            row.append(min(above[at] + 1, row[-1] + 1, above[at - 1] + (character != wanted)))
+    return row[-1]
+
+
+def other_type(case: Case) -> Diagnosis | None:
+    """Something of another type at the very name."""
+    if not case.is_alias or case.chain or not case.name_exists:
+        return None
+    told = [f"TXT  {text.decode('latin-1')}" for text in case.texts]
+    if any(_is_key(text) for text in case.texts):
+        own = {key_of(text) for record in case.beside for text in record.texts} - {None}
+        detail = "" if own & {key_of(text) for text in case.texts} else "It is not the present key."
+        return case.told(Code.KEY_PASTED, told, detail=detail)
+    if any(case.expected.value.lower() in text.decode("latin-1").lower() for text in case.texts):
+        return case.told(Code.TXT_INSTEAD, told)
+    addresses = [
+        address
+        for rtype in (RecordType.A, RecordType.AAAA)
+        for o in case.probed.at(case.owner, rtype)
+        for address in o.addresses
+    ]
+    if addresses:
+        habit = case.provider.on_proxies if case.provider else ""
+        return case.told(Code.FLATTENED, [f"address  {one}" for one in addresses], habit=habit)
+    return None
+
+
+def missing(case: Case) -> Diagnosis | None:
+    """Nothing at all, neither at its name nor where such records often lie."""
+    if not case.is_absent:
+        return None
+    # Where all was asked of the authorities and nobody outside could be, it is still not there.
+    return case.told(
+        Code.RECORD_MISSING,
+        [f"{o.asked.server}  {o.rcode}" for o in case.seen_by(Stage.AUTHORITY)],
+        expected=f"{case.expected.type}  {case.expected.value}",
+        write=case.short(case.owner),
+        habit=case.provider.on_names if case.provider else "",
+    )
+
+
+def _is_key(text: bytes) -> bool:
+    return b"p=" in text and (b"MI" in text or b"DKIM1" in text)
+
+
+def key_of(text: bytes) -> bytes | None:
+    """The key of a text that every verifier takes for a key record, else None."""
+    verdict = judge_byodkim(text)
+    return verdict.spki if isinstance(verdict, Accepted) else None
+
+
+def chain_warning(case: Case) -> Diagnosis | None:
+    """A right record that goes through aliases of others."""
+    if not case.is_alias or len(case.chain) < 2:
+        return None
+    return case.told(Code.CHAIN, [f"CNAME  {name}" for name in case.chain])
+
+
+MEANT = (loop, target_form, other_type, other_target)
+"""What stands at the record's own name."""
+NOT_HERE = (misplaced, missing)
