@@ -31,6 +31,7 @@ _RULES: tuple[Callable[[Case], Diagnosis | None], ...] = (
     *diagnosis_texts.TEXTS,
     *diagnosis_aliases.NOT_HERE,
     diagnosis_zones.broken_servers,
+    diagnosis_zones.parents_and_childs,
 )
 _WARNINGS = (diagnosis_zones.ns_disagree, diagnosis_aliases.chain_warning, diagnosis_texts.unusual)
 
@@ -72,7 +73,7 @@ def _plan_record(record: RecordReport, facts: Facts, inside: list[Question], out
     owner = expected.owner
     verdicts = {record.verdict, record.authorities}
     if record.verdict is Finding.NXDOMAIN:
-        places = misplaced_names(owner, domain, facts.zone or domain)
+        places = misplaced_names(owner, domain, facts.own_zone)
         outside += [Question(name, RecordType.TXT) for names in places.values() for name in names]
     elif Finding.NODATA in verdicts:
         inside += [Question(owner, RecordType.TXT), Question(owner, RecordType.A)]

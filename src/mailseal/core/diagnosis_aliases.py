@@ -28,8 +28,7 @@ def misplaced(case: Case) -> Diagnosis | None:
     """The record, found at another name than its own."""
     if not case.is_absent or case.chain or case.texts:
         return None
-    zone = case.facts.zone or case.facts.domain
-    places = misplaced_names(case.owner, case.facts.domain, zone)
+    places = misplaced_names(case.owner, case.facts.domain, case.facts.own_zone)
     for is_proof in (_is_the_record, _is_some_record):
         for place, names in places.items():
             for name in names:

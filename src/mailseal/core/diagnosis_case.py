@@ -34,6 +34,11 @@ class Facts:
     """Of the targets that were seen in our zones, those that are or were somebody's."""
     suffixes: PublicSuffixes = NO_SUFFIXES
 
+    @property
+    def own_zone(self) -> str:
+        """The zone that the owner's records go into."""
+        return self.domain if self.zone is None or self.is_suffix(self.zone) else self.zone
+
     def is_suffix(self, name: str | None) -> bool:
         """Whether a zone is one that no single owner has: the root, a top-level domain, a public suffix."""
         return name is not None and (not name.strip(".") or "." not in name or self.suffixes.has(name))
@@ -166,8 +171,7 @@ class Case:
 
     def short(self, name: str) -> str:
         """A name as one types it into a form that adds the zone by itself."""
-        zone = self.facts.zone or self.facts.domain
-        return name.removesuffix(f".{zone}")
+        return name.removesuffix(f".{self.facts.own_zone}")
 
     def told(
         self,

@@ -85,15 +85,27 @@ def bogus(case: Case) -> Diagnosis | None:
 
 
 def parent_mismatch(case: Case) -> Diagnosis | None:
-    """The registry sends everybody to other servers than those that the zone itself names."""
+    """The registry sends everybody to servers without the record; those that the zone names have it."""
+    found = parents_and_childs(case)
+    told = [classify(case.expected, o) for o in case.seen_by(Stage.AUTHORITY)]
+    return found if Finding.MATCH in told else None
+
+
+def parents_and_childs(case: Case) -> Diagnosis | None:
+    """Servers that the registry names and the zone does not, none of which has the record."""
     zone = case.facts.zone
-    if zone is None or not case.is_absent:
+    told = [(*o.asked.server.partition(" ")[::2], o) for o in case.seen_by(Stage.AUTHORITY)]
+    if zone is None or case.record.verdict is Finding.MATCH:
         return None
-    delegated = set(case.servers)
     named = {name for o in case.probed.at(zone, RecordType.NS) for name in o.names}
-    if not delegated or not named or delegated & named:
+    shared = {address for name, address, _ in told if name in named}
+    registry = [(name, o) for name, address, o in told if name not in named and address not in shared]
+    if not named or not registry or any(classify(case.expected, o) not in ABSENT for _, o in registry):
         return None
-    seen = [f"registry  {', '.join(sorted(delegated))}", f"zone      {', '.join(sorted(named))}"]
+    seen = [
+        f"registry  {', '.join(sorted({name for name, _ in registry}))}",
+        f"zone  {', '.join(sorted(named))}",
+    ]
     return case.told(Code.PARENT_MISMATCH, seen, expected="the same name servers in both")
 
 

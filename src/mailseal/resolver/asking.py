@@ -17,7 +17,7 @@ from mailseal.resolver.budget import NoAnswer, new_budget
 from mailseal.resolver.exchange import TRIES_S, Server, ask
 from mailseal.resolver.reading import observe, unanswered
 from mailseal.resolver.special import parse_networks
-from mailseal.resolver.vantages import ask_each, parse_vantage, since
+from mailseal.resolver.vantages import ask_each, ask_first, parse_vantage, since
 from mailseal.resolver.walking import ROOTS, Walker
 
 _QUERIES_A_STAGE = 64
@@ -72,8 +72,8 @@ class DnsResolver:
         """One observation for each question, of the first vantage that has a usable answer."""
         if not self._vantages:
             return ()
-        budget = _new_budget()
-        return tuple(await asyncio.gather(*(self._look_up(question, budget) for question in questions)))
+        budget = new_budget(_QUERIES_A_STAGE, _VANTAGES_S)
+        return tuple(await asyncio.gather(*(ask_first(self._vantages, each, budget) for each in questions)))
 
     async def ask_authorities(self, domain: str, questions: Sequence[Question]) -> AuthorityReport:
         """What up to four servers of the closest enclosing zone say, each to each question."""

@@ -24,7 +24,7 @@ from mailseal.resolver.budget import Budget, NoAnswer
 from mailseal.resolver.exchange import Server, ask
 from mailseal.resolver.reading import is_within, observe, referral, unanswered
 from mailseal.resolver.special import Network, why_refused
-from mailseal.resolver.vantages import Vantage, ask_vantage, since
+from mailseal.resolver.vantages import Vantage, ask_first, since
 from mailseal.resolver.walking import Delegation, Walker, glue_of
 
 FINDING_AT_MOST = 40
@@ -101,7 +101,7 @@ class Authorities:
             return await self._walker.find(domain, budget)
         name = domain
         for _ in range(_LABELS_WALKED_UP_AT_MOST):
-            seen = await self._look_up(Question(name, RecordType.NS), budget)
+            seen = await ask_first(self._vantages, Question(name, RecordType.NS), budget)
             if seen.outcome in (Outcome.TEMPORARY, Outcome.BOGUS):
                 raise NoAnswer(f"the zone of {name} could not be found: {seen.detail}")
             if seen.names and not seen.chain:
@@ -115,16 +115,6 @@ class Authorities:
             if not name:
                 break
         raise NoAnswer(f"no zone was found for {domain}")
-
-    async def _look_up(self, question: Question, budget: Budget) -> Observation:
-        """The first usable observation of any vantage, in their order."""
-        seen = None
-        for vantage in self._vantages:
-            seen = await ask_vantage(vantage, question, budget)
-            if seen.outcome not in (Outcome.TEMPORARY, Outcome.BOGUS):
-                break
-        assert seen is not None
-        return seen
 
     async def _find_addresses(self, at: Delegation, budget: Budget) -> _Authorities:
         """Up to four addresses, one of each server before the second of any."""
@@ -172,7 +162,10 @@ class Authorities:
             except NoAnswer:
                 return ()
         both = await asyncio.gather(
-            *(self._look_up(Question(name, rtype), budget) for rtype in (RecordType.A, RecordType.AAAA))
+            *(
+                ask_first(self._vantages, Question(name, rtype), budget)
+                for rtype in (RecordType.A, RecordType.AAAA)
+            )
         )
         return tuple(address for seen in both for address in seen.addresses)
 

@@ -77,6 +77,16 @@ async def ask_each(
     return tuple(await asyncio.gather(*asking))
 
 
+async def ask_first(vantages: Sequence[Vantage], question: Question, budget: Budget) -> Observation:
+    """The first usable observation of any vantage, in their order; there is one at least."""
+    seen = await ask_vantage(vantages[0], question, budget)
+    for vantage in vantages[1:]:
+        if seen.outcome not in (Outcome.TEMPORARY, Outcome.BOGUS):
+            break
+        seen = await ask_vantage(vantage, question, budget)
+    return seen
+
+
 async def ask_vantage(vantage: Vantage, question: Question, budget: Budget) -> Observation:
     """What one vantage says to one question."""
     started = asyncio.get_running_loop().time()
