@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
 from rich.text import Text
@@ -103,6 +104,9 @@ def shown(members: Members, where: str, *, all_events: bool) -> Screen:
         told = members["mail_from"]
         rows.append([text("MAIL FROM"), status_text(told["status"]).append(f", {told['domain']}")])
     lines += columns(rows)
+    if members.get("cache_window"):
+        sentence = _shown(members["cache_window"]["text"])
+        lines += [text(), *(text((line, YELLOW)) for line in wrap(f"! {sentence}", 80))]
     if members["origin"] != "EXTERNAL":
         lines += [text(), *columns(_slots([*members["slots"], *_second(members)["slots"]]))]
     elif _second(members)["slots"]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mailseal.core import ed25519, rotation
+from mailseal.core.cachewindow import cache_window
 from mailseal.core.identity import (
     ByoDkim,
     Change,
@@ -39,13 +40,22 @@ def with_check(
     check = replace(report.check, soa=report.check.soa or soa)
     proof = after_check(setting.proof, check, now, policy)
     later = with_setting(identity, replace(setting, proof=proof))
+    cached = _cache_events(identity, later, now)
     later = replace(later, slots=rotation.seen(later.slots, report.slot_texts, now))
     events = _status_events(setting.proof, proof)
     later, switched = _with_due_switch(later, now, policy)
     later = _without_lost_proof(later, now, policy)
     before = rotation.active(later.slots)
     later = after_time(later, now, policy)
-    return Change(later, events + switched + slot_events(before, rotation.active(later.slots)))
+    return Change(later, events + cached + switched + slot_events(before, rotation.active(later.slots)))
+
+
+def _cache_events(before: Identity, after: Identity, now: datetime) -> tuple[Event, ...]:
+    """The sentence for the timeline where a record that is replaced in place has been seen to be replaced."""
+    window = cache_window(after, now)
+    if window is None or not window.was_replaced:
+        return ()
+    return () if before.newest.proof.stale_until == window.until else (Event("cache", window.text),)
 
 
 def with_ed25519_check(identity: Identity, report: CheckReport, now: datetime, policy: Policy) -> Change:
@@ -80,8 +90,8 @@ def switch_due_at(identity: Identity, policy: Policy) -> datetime | None:
     """When signing may go over to the newest setting, or None while that is not proven or signs already.
 
     It waits until every earlier answer of the slot to be used has expired and, where an older setting signs,
-    every "not there" that was seen. With one and the same selector there is nothing to wait for: the old
-    key's record is already gone.
+    every "not there" and every other record that was seen, 3 hours at most. With one and the same selector
+    there is nothing to wait for: the old key's record is already gone.
     """
     newest, signing = identity.newest, identity.signing
     if newest.proof.status is not DkimStatus.SUCCESS or newest.proof.last_success_at is None:
@@ -91,6 +101,8 @@ def switch_due_at(identity: Identity, policy: Policy) -> datetime | None:
     moments = [newest.proof.last_success_at, *_earlier_until(identity)]
     if signing is not None and not _same_name(newest, signing) and newest.proof.negative_until is not None:
         moments.append(newest.proof.negative_until)
+    if signing is not None and not _same_name(newest, signing) and newest.proof.stale_until is not None:
+        moments.append(min(newest.proof.stale_until, newest.proof.since + policy.longest_negative))
     return max(moments)
 
 

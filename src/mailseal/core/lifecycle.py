@@ -74,6 +74,12 @@ class Proof:
     soa: SoaRecord | None = None
     negative_until: datetime | None = None
     """Until when a cache somewhere may still hold a "not there", ours or anybody's."""
+    record_ttl: int | None = None
+    """Seconds for which caches may keep the record that was asked for, where it was seen."""
+    stale_ttl: int | None = None
+    """Seconds for which they may keep another one that stands in its place now."""
+    stale_until: datetime | None = None
+    """Until when a cache may still hold such a one that stood there before."""
 
     @property
     def was_proven(self) -> bool:
@@ -91,6 +97,10 @@ class Check:
     negative_ttl: timedelta | None = None
     is_disputed: bool = False
     """Whether a record that one resolver missed was seen by another at the same time."""
+    record_ttl: int | None = None
+    """Seconds: of the record that was asked for, where it stands."""
+    stale_ttl: int | None = None
+    """Seconds: of another one that stands in its place."""
 
 
 def started(now: datetime) -> Proof:
@@ -216,6 +226,7 @@ def _counted(proof: Proof, check: Check, now: datetime, policy: Policy) -> Proof
     )
     if check.negative_ttl is not None:
         proof = replace(proof, negative_until=now + min(check.negative_ttl, policy.longest_negative))
+    proof = _kept_by_caches(proof, check, now)
     match check.evidence:
         case Evidence.POSITIVE:
             return replace(
@@ -256,6 +267,21 @@ def _appeared(proof: Proof, now: datetime, policy: Policy) -> Proof:
         return proof
     until = now + min(timedelta(seconds=proof.soa.minimum), policy.longest_negative) + _ROUNDING
     return replace(proof, negative_until=max(until, proof.negative_until or until))
+
+
+def _kept_by_caches(proof: Proof, check: Check, now: datetime) -> Proof:
+    """The proof with what caches may hold: whoever asked just before another record went may keep it."""
+    told = check.record_ttl
+    if told is not None:
+        # Once proven only resolvers are asked, who tell what is left of the TTL.
+        least = proof.record_ttl if proof.was_proven else None
+        proof = replace(proof, record_ttl=told if least is None else max(told, least))
+    if check.stale_ttl is not None:
+        return replace(proof, stale_ttl=check.stale_ttl)
+    if proof.stale_ttl is None or (told is None and check.evidence is not Evidence.NEGATIVE):
+        return proof
+    until = now + timedelta(seconds=proof.stale_ttl) + _ROUNDING
+    return replace(proof, stale_ttl=None, stale_until=max(until, proof.stale_until or until))
 
 
 def _missing_for(proof: Proof, evidence: Evidence, gap: timedelta) -> timedelta:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailseal.core import ed25519, rotation
+from mailseal.core.cachewindow import cache_window
 from mailseal.core.commands import CreateIdentity, DkimAttributesInput, Origin, PutDkimSigning
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import (
@@ -191,7 +192,9 @@ def with_byodkim(
     if signing is None or not isinstance(signing.method, EasyDkim):
         changed = replace(changed, slots=rotation.with_no_use(changed.slots, now, policy))
     text = f"own key {key.fingerprint} under selector {want.selector}"
-    return Change(changed, (Event("setting", text + _meanwhile(changed)),))
+    window = cache_window(changed, now)
+    told = () if window is None else (Event("cache", window.text),)
+    return Change(changed, (Event("setting", text + _meanwhile(changed)), *told))
 
 
 def with_replica(

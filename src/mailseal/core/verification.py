@@ -255,18 +255,42 @@ def compare(
     worst = next((finding for finding in _WORST_FIRST if finding in verdicts), None)
     absences = [o.negative_ttl for o in observations if _is_cached_absence(o)]
     negative = max((ttl for ttl in absences if ttl is not None), default=None)
+    standing = [_standing(record) for record in records]
     check = Check(
         evidence=_evidence(verdicts),
         error_type=_ERRORS.get(worst) if worst else None,
         soa=soa,
         negative_ttl=None if negative is None else timedelta(seconds=negative),
         is_disputed=any(_is_disputed(record) for record in records),
+        record_ttl=max((ttls[Finding.MATCH] for ttls in standing if Finding.MATCH in ttls), default=None),
+        stale_ttl=max(
+            (ttls[Finding.MISMATCH] for ttls in standing if Finding.MISMATCH in ttls), default=None
+        ),
     )
     return CheckReport(records, check, _slot_texts(records))
 
 
 def _is_disputed(record: RecordReport) -> bool:
     return record.verdict in DEFINITIVE and record.count(Stage.VANTAGE)[1] > 0
+
+
+def _standing(record: RecordReport) -> dict[Finding, int]:
+    """The TTLs, in seconds, of what stands in a record's place, right or wrong.
+
+    The authorities know; a resolver, which may repeat what stood before, is heard where they are silent.
+    """
+    silent = record.authorities is Finding.NOT_ASKED or all(
+        seen.outcome in (Outcome.TEMPORARY, Outcome.BOGUS)
+        for seen in record.seen
+        if seen.asked.stage is Stage.AUTHORITY
+    )
+    at = Stage.VANTAGE if silent else Stage.AUTHORITY
+    told: dict[Finding, int] = {}
+    for seen in record.seen:
+        if seen.asked.stage is at and seen.ttl is not None:
+            finding = classify(record.expected, seen)
+            told[finding] = max(seen.ttl, told.get(finding, 0))
+    return told
 
 
 def _is_cached_absence(seen: Observation) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from mailseal.core import ed25519
 from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
+from mailseal.core.cachewindow import cache_window
 from mailseal.core.identity import (
     ByoDkim,
     EasyDkim,
@@ -77,6 +78,7 @@ def identity(
         "rotate_days": policy.rotate_days if found.rotate_days is None else found.rotate_days,
         "rotation_due_at": rfc3339(rotation_due_at(found, policy)),
         "error_type": standing.error_type,
+        "cache_window": _cache_window(found, now),
         "settings": [_setting(found, one) for one in found.settings],
         "slots": [_slot(one) for one in found.slots],
         "ed25519": _ed25519(found, policy),
@@ -179,6 +181,20 @@ def check(
 
 def _place(found: Identity) -> Members:
     return {"identity": found.name, "account": found.account_id, "region": found.region}
+
+
+def _cache_window(found: Identity, now: datetime) -> Members | None:
+    """What receivers may hold of a record that is replaced under its own selector, and until when."""
+    window = cache_window(found, now)
+    if window is None:
+        return None
+    return {
+        "selector": window.selector,
+        "ttl": window.ttl,
+        "until": rfc3339(window.until),
+        "was_replaced": window.was_replaced,
+        "text": window.text,
+    }
 
 
 def _search_ends(found: Identity, policy: Policy) -> str | None:

@@ -19,7 +19,7 @@ from mailseal.store.proofs import proof_from, proof_values
 _LOAD = """
 SELECT domain, on_failure, status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms,
     temporaries, temporary_since, last_evidence, last_checked_at, last_success_at, error_type, soa_primary,
-    soa_admin, soa_serial, soa_minimum, negative_until
+    soa_admin, soa_serial, soa_minimum, negative_until, record_ttl, stale_ttl, stale_until
 FROM mail_from WHERE account_id = ? AND region = ? AND name = ?
 """
 
@@ -28,9 +28,9 @@ _SAVE = """
 INSERT INTO mail_from (account_id, region, name, domain, on_failure, status, since, searching_since,
     excused_ms, first_match_at, negatives, missing_ms,
     temporaries, temporary_since, last_evidence, last_checked_at, last_success_at, error_type, soa_primary,
-    soa_admin, soa_serial, soa_minimum, negative_until,
+    soa_admin, soa_serial, soa_minimum, negative_until, record_ttl, stale_ttl, stale_until,
     claim_at, is_leased)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 ON CONFLICT (account_id, region, name) DO UPDATE SET
     report = CASE WHEN domain = excluded.domain THEN report END,
     domain = excluded.domain, on_failure = excluded.on_failure, claim_at = excluded.claim_at, is_leased = 0,
@@ -40,7 +40,8 @@ ON CONFLICT (account_id, region, name) DO UPDATE SET
     excluded.temporary_since, last_evidence = excluded.last_evidence, last_checked_at =
     excluded.last_checked_at, last_success_at = excluded.last_success_at, error_type = excluded.error_type,
     soa_primary = excluded.soa_primary, soa_admin = excluded.soa_admin, soa_serial = excluded.soa_serial,
-    soa_minimum = excluded.soa_minimum, negative_until = excluded.negative_until
+    soa_minimum = excluded.soa_minimum, negative_until = excluded.negative_until,
+    record_ttl = excluded.record_ttl, stale_ttl = excluded.stale_ttl, stale_until = excluded.stale_until
 """
 
 # mail_from.put_report: what the last check saw.

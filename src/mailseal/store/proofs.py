@@ -1,6 +1,6 @@
-"""A proof as columns: the same eighteen wherever a table keeps how far a proof has come.
+"""A proof as columns: the same twenty-one wherever a table keeps how far a proof has come.
 
-Rule: their order is that of the schema, from status to negative_until, for reading and for writing.
+Rule: their order is that of the schema, from status to stale_until, for reading and for writing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def proof_from(values: Sequence[Any]) -> Proof:
     """The proof that these columns hold."""
     status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms, *later = values
     temporaries, temporary_since, evidence, last_checked_at, last_success_at, error_type, *answer = later
-    primary, admin, serial, minimum, negative_until = answer
+    primary, admin, serial, minimum, negative_until, record_ttl, stale_ttl, stale_until = answer
     return Proof(
         status=DkimStatus(status),
         since=from_ms(since),
@@ -42,6 +42,9 @@ def proof_from(values: Sequence[Any]) -> Proof:
         error_type=None if error_type is None else ErrorType(error_type),
         soa=None if primary is None else SoaRecord(primary, admin, serial, minimum),
         negative_until=from_ms_or_null(negative_until),
+        record_ttl=record_ttl,
+        stale_ttl=stale_ttl,
+        stale_until=from_ms_or_null(stale_until),
     )
 
 
@@ -54,5 +57,6 @@ def proof_values(proof: Proof) -> tuple[Value, ...]:
         *(proof.temporaries, to_ms_or_null(proof.temporary_since), proof.last_evidence),
         *(to_ms_or_null(proof.last_checked_at), to_ms_or_null(proof.last_success_at), proof.error_type),
         *((None, None, None, None) if soa is None else (soa.primary, soa.admin, soa.serial, soa.minimum)),
-        to_ms_or_null(proof.negative_until),
+        *(to_ms_or_null(proof.negative_until), proof.record_ttl, proof.stale_ttl),
+        to_ms_or_null(proof.stale_until),
     )

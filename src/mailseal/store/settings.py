@@ -33,7 +33,8 @@ _LOAD = """
 SELECT s.setting_id, s.method, s.bits, s.selector, s.key_id, k.bits, k.spki,
     s.status, s.since, s.searching_since, s.excused_ms, s.first_match_at, s.negatives, s.missing_ms,
     s.temporaries, s.temporary_since, s.last_evidence, s.last_checked_at, s.last_success_at, s.error_type,
-    s.soa_primary, s.soa_admin, s.soa_serial, s.soa_minimum, s.negative_until, s.parent_region, s.is_denied
+    s.soa_primary, s.soa_admin, s.soa_serial, s.soa_minimum, s.negative_until,
+    s.record_ttl, s.stale_ttl, s.stale_until, s.parent_region, s.is_denied
 FROM settings s LEFT JOIN private_keys k ON k.key_id = s.key_id
 WHERE s.account_id = ? AND s.region = ? AND s.name = ?
 """
@@ -43,9 +44,9 @@ _INSERT = """
 INSERT INTO settings (setting_id, account_id, region, name, method, bits, selector, key_id,
     status, since, searching_since, excused_ms, first_match_at, negatives, missing_ms,
     temporaries, temporary_since, last_evidence, last_checked_at, last_success_at, error_type,
-    soa_primary, soa_admin, soa_serial, soa_minimum, negative_until, claim_at, parent_region, is_denied,
-    is_leased)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+    soa_primary, soa_admin, soa_serial, soa_minimum, negative_until, record_ttl, stale_ttl, stale_until,
+    claim_at, parent_region, is_denied, is_leased)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 """
 
 # settings.update: how far a setting's proof has come; what it asks for never changes.
@@ -54,7 +55,7 @@ UPDATE settings SET
     status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
     missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
     last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
-    negative_until = ?
+    negative_until = ?, record_ttl = ?, stale_ttl = ?, stale_until = ?
 WHERE setting_id = ?
 """
 
@@ -64,7 +65,7 @@ UPDATE settings SET
     status = ?, since = ?, searching_since = ?, excused_ms = ?, first_match_at = ?, negatives = ?,
     missing_ms = ?, temporaries = ?, temporary_since = ?, last_evidence = ?, last_checked_at = ?,
     last_success_at = ?, error_type = ?, soa_primary = ?, soa_admin = ?, soa_serial = ?, soa_minimum = ?,
-    negative_until = ?, claim_at = ?, is_leased = 0
+    negative_until = ?, record_ttl = ?, stale_ttl = ?, stale_until = ?, claim_at = ?, is_leased = 0
 WHERE setting_id = ?
 """
 
@@ -121,7 +122,7 @@ class Settings:
         """The live settings of an identity, by their ids; a replica's with its parent as it stands."""
         place = (account_id, region, name)
         settings = {
-            row[0]: Setting(row[0], self._method(account_id, name, row), proof_from(row[7:25]))
+            row[0]: Setting(row[0], self._method(account_id, name, row), proof_from(row[7:28]))
             for row in self._execute(_LOAD, place)
         }
         self._loaded.settings[place] = settings
@@ -134,7 +135,7 @@ class Settings:
 
     def _method(self, account_id: str, name: str, row: Row) -> Method:
         _, method, bits, selector, key_id, key_bits, spki = row[:7]
-        parent_region, is_denied = row[25:]
+        parent_region, is_denied = row[28:]
         if method == _EASY:
             return EasyDkim(bits)
         if method == _BYO:

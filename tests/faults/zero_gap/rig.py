@@ -57,9 +57,9 @@ FULL_PLANS = (
 SHORT = Size(20, SHORT_PLANS, 25.0)
 """40 rotations, 20 switches."""
 SHORT_KILLS = Size(8, SHORT_PLANS, 20.0, kills=10)
-FULL = Size(50, FULL_PLANS, 50.0)
+FULL = Size(50, FULL_PLANS, 30.0)
 """200 rotations, 100 switches."""
-FULL_KILLS = Size(50, FULL_PLANS, 50.0, kills=60)
+FULL_KILLS = Size(50, FULL_PLANS, 30.0, kills=60)
 
 
 @dataclass(frozen=True)

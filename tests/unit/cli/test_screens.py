@@ -10,6 +10,7 @@ import pytest
 
 from mailseal.cli import address_screens, check_screens, rotation, screens
 from mailseal.cli.output import Screen
+from mailseal.core.cachewindow import CacheWindow
 from tests.unit.cli import objects
 
 EXPECTED = Path(__file__).resolve().parents[2] / "screens"
@@ -102,6 +103,12 @@ SCREENS: dict[str, Callable[[], Screen]] = {
     ),
     "identity-show-mail-from": lambda: screens.shown(
         objects.identity(mail_from={"domain": "bounce.example.com", "status": "PENDING"}, events=[]),
+        "",
+        all_events=False,
+    ),
+    "identity-show-replaced": lambda: screens.shown(
+        objects.own_key()
+        | {"cache_window": {"text": CacheWindow("s1", None, screens.parsed(objects.NOW), True).text}},
         "",
         all_events=False,
     ),
