@@ -16,10 +16,6 @@ from dataclasses import dataclass
 from mailseal.core.observations import printable
 from mailseal.smtp.wire import Wire, WireLost
 
-CONNECT_S = 20.0
-COMMAND_S = 20.0
-TAKING_S = 45.0
-"""For the answer to the final dot; it is the server's commit to disk that takes the time."""
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\n\Z")
 _LONGEST_REPLY_LINE = 2048
 _MOST_REPLY_LINES = 128
@@ -43,6 +39,19 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a server has for each step."""
+
+    connect_s: float = 20.0
+    command_s: float = 20.0
+    taking_s: float = 45.0
+    """For the answer to the final dot; it is the server's commit to disk that takes the time."""
+
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """Where the server is, and whether TLS is asked for: not at all, from the start, or by STARTTLS."""
 
@@ -51,6 +60,7 @@ class Server:
     tls: ssl.SSLContext | None = None
     is_implicit: bool = False
     our_name: str = "localhost"
+    patience: Patience = PATIENCE
 
 
 class Refused(Exception):
@@ -64,8 +74,9 @@ class Refused(Exception):
 class Conversation:
     """A connection that was greeted, after EHLO."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, patience: Patience) -> None:
         self._wire = wire
+        self._patience = patience
         self._extensions: dict[str, str] = {}
         self.idle_since = 0.0
 
@@ -85,11 +96,11 @@ class Conversation:
         """
         if self.offers("PIPELINING"):
             self._wire.write(b"".join(commands))
-            return [await self._reply(COMMAND_S) for _ in commands]
+            return [await self._reply(self._patience.command_s) for _ in commands]
         replies = []
         for command in commands:
             self._wire.write(command)
-            replies.append(await self._reply(COMMAND_S))
+            replies.append(await self._reply(self._patience.command_s))
             if replies[-1].code >= 400:
                 break
         return replies
@@ -102,8 +113,8 @@ class Conversation:
         for block in stuffed:
             for start in range(0, len(block), _BLOCK):
                 self._wire.write(block[start : start + _BLOCK])
-                await self._wire.drained(TAKING_S)
-        return await self._reply(TAKING_S)
+                await self._wire.drained(self._patience.taking_s)
+        return await self._reply(self._patience.taking_s)
 
     def quit(self) -> None:
         """Says goodbye without waiting for the answer."""
@@ -119,24 +130,26 @@ class Conversation:
 
         Raises Refused, WireLost.
         """
-        self._hoped_for(await self._reply(COMMAND_S))
+        self._hoped_for(await self._reply(self._patience.command_s))
         await self._hello(server.our_name)
         if server.tls is not None and not server.is_implicit:
             if not self.offers("STARTTLS"):
                 raise WireLost("the server offers no STARTTLS")
             self._wire.write(b"STARTTLS\r\n")
-            self._hoped_for(await self._reply(COMMAND_S))
-            await self._wire.start_tls(server.tls, server_hostname=server.host)
+            self._hoped_for(await self._reply(self._patience.command_s))
+            await self._wire.start_tls(
+                server.tls, server_hostname=server.host, within=self._patience.command_s
+            )
             await self._hello(server.our_name)
 
     async def _hello(self, our_name: str) -> None:
         """EHLO, and HELO for a server of old (RFC 5321 §3.2)."""
         self._wire.write(b"EHLO " + our_name.encode("ascii", "replace") + b"\r\n")
-        lines = await self._reply_lines(COMMAND_S)
+        lines = await self._reply_lines(self._patience.command_s)
         self._extensions = {}
         if lines[0][0] in (500, 502):
             self._wire.write(b"HELO " + our_name.encode("ascii", "replace") + b"\r\n")
-            lines = await self._reply_lines(COMMAND_S)
+            lines = await self._reply_lines(self._patience.command_s)
         self._hoped_for(_joined(lines))
         for _, text in lines[1:]:
             name, _, values = text.strip().partition(" ")
@@ -168,7 +181,7 @@ async def connected(server: Server) -> Conversation:
     wire = Wire()
     context = server.tls if server.is_implicit else None
     try:
-        async with asyncio.timeout(CONNECT_S):
+        async with asyncio.timeout(server.patience.connect_s):
             await asyncio.get_running_loop().create_connection(
                 lambda: wire,
                 server.host,
@@ -180,7 +193,7 @@ async def connected(server: Server) -> Conversation:
         raise WireLost("no connection within the time") from None
     except (OSError, ssl.SSLError) as fault:
         raise WireLost(printable(str(fault) or type(fault).__name__)) from None
-    talk = Conversation(wire)
+    talk = Conversation(wire, server.patience)
     try:
         await talk.greeted(server)
     except BaseException:

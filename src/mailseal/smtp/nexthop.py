@@ -19,7 +19,7 @@ from mailseal.core.envelope import (
     RecipientAnswer,
     RecipientTaken,
 )
-from mailseal.smtp.client import Conversation, Refused, Server, connected
+from mailseal.smtp.client import PATIENCE, Conversation, Patience, Refused, Server, connected
 from mailseal.smtp.pool import Full, Pool
 from mailseal.smtp.tls import client_tls
 from mailseal.smtp.transaction import Sender, asked_for_data, begun, declined, delivered, ended, one_more
@@ -44,13 +44,14 @@ class SmtpNextHop:
         ca_file: str = "",
         connections: int = _TALKING_AT_MOST,
         hold_s: float = _HOLD_S,
+        patience: Patience = PATIENCE,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise ValueError(f"{url} is not of the form smtp://host:port, smtp+starttls:// or smtps://")
         tls = None if parts.scheme == "smtp" else client_tls(verify=verify, ca_file=ca_file)
         port = parts.port or _SCHEMES[parts.scheme]
-        self._server = Server(parts.hostname, port, tls, parts.scheme == "smtps", our_name)
+        self._server = Server(parts.hostname, port, tls, parts.scheme == "smtps", our_name, patience)
         self._pool = Pool(self._server, connections)
         self._hold_s = hold_s
 

@@ -127,7 +127,9 @@ class Wire(asyncio.Protocol):
         if self._end:
             raise WireLost(self._end)
 
-    async def start_tls(self, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
+    async def start_tls(
+        self, context: ssl.SSLContext, *, server_hostname: str | None = None, within: float = _TLS_S
+    ) -> None:
         """Goes on inside TLS, as the server where no name is given; raises WireLost.
 
         Whatever came in clear after the command that began this is a stranger's (RFC 3207 §4.2).
@@ -142,7 +144,7 @@ class Wire(asyncio.Protocol):
                 context,
                 server_side=server_hostname is None,
                 server_hostname=server_hostname,
-                ssl_handshake_timeout=_TLS_S,
+                ssl_handshake_timeout=within,
             )
         except (OSError, ssl.SSLError, TimeoutError) as fault:
             raise WireLost(f"TLS: {fault}") from None
