@@ -90,6 +90,18 @@ def import_key(
     _say(members, lambda: screens.imported(members, asked.where))
 
 
+@access.command()
+@click.option("--identity", "identities", multiple=True, metavar="NAME", help="Only for this; repeatable.")
+@click.option("--label", default="", help="What it is for, for people.")
+@shared
+def smtp(identities: tuple[str, ...], label: str) -> None:
+    """Makes an access key for mail submission and shows its SMTP password once."""
+    asked = way()
+    body = _new_key((), identities, label) | ({"region": given("region")} if given("region") else {})
+    members = ask(asked, "POST", "smtp-users", body=body)
+    _say(members, lambda: screens.smtp_user(members, asked.where))
+
+
 @access.command("list")
 @shared
 def list_keys() -> None:

@@ -26,6 +26,18 @@ def created(key: Members, where: str) -> Screen:
     return Screen([*lines, text()], "nothing to do; its secret is stored sealed and never shown again")
 
 
+def smtp_user(key: Members, where: str) -> Screen:
+    """What `access smtp` shows: the key, and the SMTP password for the only time."""
+    lines = [*_described(key, where), text(f"For mail submission in {key['region']}, shown once:")]
+    lines += [
+        text("  user name  ", (key["smtp_username"], CYAN)),
+        text("  password   ", (key["smtp_password"], CYAN)),
+    ]
+    return Screen(
+        [*lines, text()], "nothing to do; another region has another password, and needs another key"
+    )
+
+
 def imported(key: Members, where: str) -> Screen:
     """What `access import` shows: the key; its secret is known to whoever gave it."""
     return Screen(_described(key, where), "nothing to do; requests signed with it are taken from now on")

@@ -12,6 +12,9 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
+SMTP_ACTION = "ses:SendRawEmail"
+"""What whoever submits mail has to be permitted, as with SES."""
+
 _VERSION = b"\x04"
 _SCOPE = ("11111111", "ses", "aws4_request", "SendRawEmail")
 

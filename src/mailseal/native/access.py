@@ -22,6 +22,7 @@ from mailseal.core.access import (
 )
 from mailseal.core.errors import AccessDenied, BadRequest
 from mailseal.core.limits import Limits, Rate, parse_identities, parse_rate
+from mailseal.core.smtpaccess import SMTP_ACTION, smtp_password
 from mailseal.native.calls import Call, Handler, parsed
 from mailseal.native.objects import Members, rfc3339
 from mailseal.service import access
@@ -50,6 +51,15 @@ class NewAccessKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def __repr__(self) -> str:
         return "NewAccessKey(…)"
+
+
+class NewSmtpUser(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that makes an access key for mail submission alone."""
+
+    account: str = ""
+    label: str = ""
+    identities: tuple[str, ...] = ()
+    region: str = ""
 
 
 class Switch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -117,6 +127,28 @@ async def create_access_key(call: Call) -> Members:
     return stored if is_given else stored | {"secret_access_key": secret}
 
 
+async def create_smtp_user(call: Call) -> Members:
+    """The access key that was made, with the SMTP password of one region instead of its secret."""
+    _operator(call)
+    new = parsed(call.body, NewSmtpUser)
+    region = new.region or call.world.regions[0]
+    if region not in call.world.regions:
+        raise BadRequest(
+            f"This installation does not serve the region {region!r}.",
+            hint=f"It serves {', '.join(call.world.regions)}.",
+        )
+    key = AccessKey(
+        access.new_access_key_id(),
+        parse_account_id(new.account) if new.account else call.who.account_id,
+        access.new_secret(),
+        permissions=parse_permissions((SMTP_ACTION,), new.identities),
+        label=parse_label(new.label),
+    )
+    stored = key_members(await access.add_access_key(call.world, key, call.now))
+    password = smtp_password(key.secret, region)
+    return stored | {"region": region, "smtp_username": key.access_key_id, "smtp_password": password}
+
+
 async def set_access_key(call: Call) -> Members:
     """The access key, enabled or disabled."""
     _operator(call)
@@ -137,6 +169,7 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("PUT", ("accounts", "{}")): ("SetAccount", set_account),
     ("GET", ("access-keys",)): ("ListAccessKeys", list_access_keys),
     ("POST", ("access-keys",)): ("CreateAccessKey", create_access_key),
+    ("POST", ("smtp-users",)): ("CreateSmtpUser", create_smtp_user),
     ("PUT", ("access-keys", "{}")): ("SetAccessKey", set_access_key),
     ("DELETE", ("access-keys", "{}")): ("DeleteAccessKey", delete_access_key),
 }

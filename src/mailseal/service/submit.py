@@ -17,15 +17,14 @@ from mailseal.core.addresses import AddressRefused, Mailbox, parse_mailbox_list
 from mailseal.core.errors import BadRequest, SignatureDoesNotMatch
 from mailseal.core.mailfrom import envelope_sender
 from mailseal.core.sending import not_verified
-from mailseal.core.smtpaccess import region_of_password
+from mailseal.core.smtpaccess import SMTP_ACTION, region_of_password
 from mailseal.service.admit import Gate, permit
 from mailseal.service.composing import Stamp, prepare_submitted, stamp_of
 from mailseal.service.send import judged_in, mail_from_of
 from mailseal.service.signing import LARGE, load_send_as, sign_message
 from mailseal.service.world import HandOver, MailAnswer, Tx, World
 
-_OPERATION = "SendRawEmail"
-"""What SES calls the action of whoever submits mail by SMTP."""
+_OPERATION = SMTP_ACTION.removeprefix("ses:")
 
 
 @dataclass(frozen=True, slots=True)

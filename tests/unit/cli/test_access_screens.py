@@ -9,6 +9,7 @@ import pytest
 
 from mailseal.cli import access_screens as screens
 from mailseal.cli.output import Screen
+from mailseal.core.smtpaccess import smtp_password
 from tests.unit.cli.test_screens import EXPECTED, as_text
 
 KEY: dict[str, Any] = {
@@ -47,6 +48,16 @@ BUSY = ACCOUNT | {
 
 SCREENS: dict[str, Callable[[], Screen]] = {
     "access-create": lambda: screens.created(KEY | {"secret_access_key": SECRET}, ""),
+    "access-smtp": lambda: screens.smtp_user(
+        SENDER
+        | {
+            "enabled": True,
+            "region": "eu-west-1",
+            "smtp_username": SENDER["access_key_id"],
+            "smtp_password": smtp_password(SECRET, "eu-west-1"),
+        },
+        "",
+    ),
     "access-import": lambda: screens.imported(SENDER | {"enabled": True}, "sandbox on 127.0.0.1:7080"),
     "access-list": lambda: screens.listed("000000000001", [SENDER, KEY], "", terminal=True),
     "access-list-none": lambda: screens.listed("000000000001", [], "", terminal=True),

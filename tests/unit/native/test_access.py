@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from mailseal.core.errors import SignatureDoesNotMatch
 from mailseal.native import access, calls
+from mailseal.service.admit import Gate
+from mailseal.service.submit import sign_in
 from mailseal.sesv2.signing import Credentials
 from tests.unit.native.test_http import KEY, Native, native
 
@@ -82,6 +85,23 @@ def test_a_key_does_what_its_lists_say_and_no_more(tmp_path: Path) -> None:
                 f"is not authorized to perform: {action} on resource: arn:aws:ses:"
                 in refused["error"]["message"]
             )
+
+    native(tmp_path, story)
+
+
+def test_an_smtp_user_is_an_access_key_that_submits_mail_and_its_secret_is_shown_to_nobody(
+    tmp_path: Path,
+) -> None:
+    async def story(api: Native) -> None:
+        status, made = await api.ask("POST", "smtp-users", {"label": "the shop", "region": "eu-west-1"})
+        assert (status, made["allow"], made["region"]) == (200, ["ses:SendRawEmail"], "eu-west-1")
+        assert made["smtp_username"] == made["access_key_id"]
+        assert "secret_access_key" not in made
+        gate = Gate()
+        signed_in = await sign_in(api.world, gate, made["smtp_username"], made["smtp_password"])
+        assert (signed_in.who.account_id, signed_in.who.region) == ("000000000001", "eu-west-1")
+        with pytest.raises(SignatureDoesNotMatch):
+            await sign_in(api.world, gate, made["smtp_username"], made["smtp_password"].lower())
 
     native(tmp_path, story)
 
@@ -172,6 +192,8 @@ def test_an_account_shows_what_it_holds(tmp_path: Path) -> None:
         ("POST", "access-keys", {"access_key_id": "AKIAOLD", "secret_access_key": "two words"}, 400),
         ("POST", "access-keys", {"access_key_id": KEY.access_key_id, "secret_access_key": "x"}, 409),
         ("POST", "access-keys", {"allow": ["SendEmail"]}, 400),
+        ("POST", "smtp-users", {"region": "mars-north-1"}, 400),
+        ("POST", "smtp-users", {"account": "000000000009"}, 404),
         ("PUT", "access-keys/AKIAUNKNOWN", {"enabled": True}, 404),
         ("PUT", f"access-keys/{KEY.access_key_id}", {"enabled": "yes"}, 400),
         ("GET", "access-keys?account=000000000009", None, 404),
