@@ -2,11 +2,13 @@
 
 Peer and signer run in turn, in blocks, in one thread; the ratio is of medians of CPU time, which a busy
 neighbour does not change. The aim is 0.90, 0.85, 0.50 and 0.25 with relaxed/simple. Prints
-`sign.<size>.<canonicalization>`, `sign.threads` and `sign.40MB.memory`.
+`sign.<size>.<canonicalization>`, `sign.threads`, `sign.batch.2kB.<key>` and
+`sign.40MB.memory`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import platform
 import random
@@ -17,14 +19,17 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
+import uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from mailseal.batch.engine import BatchEngine, open_engine
+from mailseal.batch.library import Unfit
 from mailseal.dkim.canonicalization import Canonicalization
-from mailseal.dkim.keys import generate_private_key
+from mailseal.dkim.keys import PrivateKey, generate_private_key
 from mailseal.dkim.message import parse_message
-from mailseal.dkim.sign import Signer, SignOptions, sign
+from mailseal.dkim.sign import Signer, SignOptions, prepare, sign
 
 SIZES = {"2kB": 2_000, "20kB": 20_000, "200kB": 200_000, "5MB": 5_000_000}
 BODIES = (Canonicalization.SIMPLE, Canonicalization.RELAXED)
@@ -117,6 +122,49 @@ def bench_threads(signer: Signer, rounds: int) -> None:
     print(f"sign.threads {600 / two:.1f} msg/s ratio={2 * one / two:.3f} of=one-thread")
 
 
+CLIENTS, EACH = 8, 25
+
+
+def bench_batches(rounds: int) -> None:
+    """Eight clients on one event loop, each with a key of its own, 2 kB: in batches, and one at a time."""
+    try:
+        engine = open_engine()
+    except Unfit as reason:
+        print(f"# sign.batch: {reason}")
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for bits in (2048, 1024):
+            bench_length(engine, runner, bits, rounds)
+
+
+def bench_length(engine: BatchEngine, runner: asyncio.Runner, bits: int, rounds: int) -> None:
+    """One line for keys of one length."""
+    keys = [generate_private_key(bits) for _ in range(CLIENTS)]
+    signers = [Signer("example.com", "s", key.sign_digest, bits // 8) for key in keys]
+    raw = message_of(2_000)
+
+    async def client(key: PrivateKey, signer: Signer) -> None:
+        for _ in range(EACH):
+            for made in prepare(parse_message(raw), [signer], AT):
+                made.signed(await engine.sign(key, made.data_hash))
+
+    async def clients() -> None:
+        await asyncio.gather(*map(client, keys, signers))
+
+    def one_by_one() -> None:
+        for signer in signers * EACH:
+            sign(parse_message(raw), [signer], AT)
+
+    count = CLIENTS * EACH
+    pairs = [(block(one_by_one, 1), block(lambda: runner.run(clients()), 1)) for _ in range(rounds)]
+    single, batch, wall = (
+        statistics.median(values) / count
+        for values in zip(*[(one[1], many[1], many[0]) for one, many in pairs], strict=True)
+    )
+    rate = f"sign.batch.2kB.rsa{bits} {1 / wall:.1f} msg/s ratio={single / batch:.3f}"
+    print(f"{rate} of=one-by-one cpu={batch * 1e6:.0f}us")
+
+
 def bench_memory(signer: Signer) -> None:
     """The most memory that signing 40 MB takes beside the message, message included in the ratio."""
     raw = message_of(40_000_000)
@@ -138,6 +186,7 @@ def main() -> int:
     print(f"# Python {platform.python_version()} on {platform.machine()}, RSA-2048, medians of {rounds}")
     bench_sizes(signer, key, rounds)
     bench_threads(signer, 7)
+    bench_batches(7)
     bench_memory(signer)
     return 0
 

@@ -21,6 +21,7 @@ WAY_IN = frozenset(
 # The longest name that fits decides: smtp.submission is judged by its own row, not by that of smtp.
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "dkim": NOTHING,
+    "batch": frozenset({"dkim"}),
     "core": frozenset({"dkim"}),
     "service": DRIVEN,
     "store": DRIVEN,
@@ -49,6 +50,7 @@ NEVER_IMPORTED = frozenset({"app", "cli", "__main__", "pytest_plugin"})
 DRIVERS: dict[str, frozenset[str]] = {
     "dkim": frozenset({"cryptography"}),
     "core": NOTHING,
+    "batch": NOTHING,
     "service": NOTHING,
     "config": NOTHING,
     "telemetry": NOTHING,

@@ -9,6 +9,7 @@ RFC 6376 §3.3.3, AWS SESv2 DkimSigningAttributes.DomainSigningPrivateKey.
 import binascii
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -85,14 +86,28 @@ class KeyRefused(ValueError):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class CrtNumbers:
+    """The numbers of an RSA key by which it signs, RFC 8017 §3.2, as little-endian octets: p and q of half
+    the modulus's length each, p the larger."""
+
+    modulus: bytes
+    p: bytes
+    q: bytes
+    exponent_p: bytes
+    exponent_q: bytes
+    coefficient: bytes
+
+
 class PrivateKey:
     """An RSA or Ed25519 private key that signs digests; it prints as its length and cannot be pickled or
     copied."""
 
-    __slots__ = ("_key", "bits", "spki", "spki_sha256")
+    __slots__ = ("_crt", "_key", "bits", "spki", "spki_sha256")
 
     def __init__(self, key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> None:
         self._key = key
+        self._crt: CrtNumbers | None = None
         self.bits = key.key_size if isinstance(key, rsa.RSAPrivateKey) else ED25519_BITS
         self.spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.spki_sha256 = hashlib.sha256(self.spki).digest()
@@ -109,6 +124,12 @@ class PrivateKey:
         if isinstance(self._key, Ed25519PrivateKey):
             return self._key.sign(digest)
         return self._key.sign(digest, _PADDING, _PREHASHED)
+
+    def crt_numbers(self) -> CrtNumbers | None:
+        """The numbers it signs by, for the batch engine only; None for a key that doesn't fit its lanes."""
+        if self._crt is None and isinstance(self._key, rsa.RSAPrivateKey):
+            self._crt = _crt_numbers(self._key.private_numbers(), self.bits)
+        return self._crt
 
     def to_pkcs8(self) -> bytes:
         """The private key as PKCS#8 DER, not encrypted: for sealing only."""
@@ -169,6 +190,18 @@ def parse_private_key_der(der_or_pem: bytes) -> bytes:
         raise refused(weak)
     _check_numbers(shape, bits)
     return der
+
+
+def _crt_numbers(numbers: rsa.RSAPrivateNumbers, bits: int) -> CrtNumbers | None:
+    p, q, d_p, d_q, inverse = numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp
+    if p < q:
+        p, q, d_p, d_q, inverse = q, p, d_q, d_p, pow(p, -1, q)
+    fits = numbers.public_numbers.e == EXPONENT and bits % 1024 == 0 and p.bit_length() == q.bit_length()
+    if not fits or p.bit_length() != bits // 2:
+        return None
+    half = bits // 16
+    halves = [number.to_bytes(half, "little") for number in (p, q, d_p, d_q, inverse)]
+    return CrtNumbers(numbers.public_numbers.n.to_bytes(bits // 8, "little"), *halves)
 
 
 def _check_numbers(shape: Shape, bits: int) -> None:

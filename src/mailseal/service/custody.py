@@ -75,6 +75,9 @@ class Keyring(Protocol):
     def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
         """The signature of a SHA-256 digest (RFC 8017 §8.2, RFC 8463 §3)."""
 
+    async def sign_soon(self, key: SealedKey, digest: bytes) -> bytes:
+        """The same, by an engine that signs what comes together at once, where there is one."""
+
     def seal_secret(self, name: str, secret: bytes) -> bytes: ...
 
     def open_secret(self, name: str, sealed: bytes) -> bytes: ...
