@@ -229,6 +229,9 @@ class SigningConfig:
         "Reply-To, MIME-Version, Content-Type, Message-ID",
     )
     lifetime_days: int = _key(8, "a signature is good for so many days, its x=; 0: for ever")
+    batch: bool = _key(
+        True, "up to eight messages signed at once where mailseal[batch] and the processor can; false: never"
+    )
     operator_domain: str = _key(
         "", "a domain of your own account that signs every message too, once it is proven; empty: none"
     )

@@ -32,6 +32,7 @@ METRICS: Mapping[str, str] = {
     "mailseal_request_seconds_total": "Seconds spent on requests, by operation.",
     "mailseal_checks_total": "Checks of customers' DNS, by the status they ended in.",
     "mailseal_published_names_total": "Owner names whose answer was changed in our zone.",
+    "mailseal_engine_signatures_total": "Signatures where batches are on, by how they were made.",
     "mailseal_keys_made_total": "RSA key pairs made, by length.",
     "mailseal_stock_keys": "Key pairs that wait in the stock, by length.",
     "mailseal_stock_target_keys": "Key pairs that are to wait in the stock, by length.",

@@ -35,7 +35,7 @@ from mailseal.app.parts import (
     policy_of,
     region_zones_of,
 )
-from mailseal.app.signing import operator_domain_of, sign_options_of
+from mailseal.app.signing import operator_domain_of, sign_options_of, start_batches
 from mailseal.app.suffixes import public_suffixes
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
@@ -112,8 +112,7 @@ async def open_inside(
     telemetry = _telemetry(edges, parts)
     if opened.outdated:
         telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
-    next_hop = make_next_hop(config)
-    parts.push_async_callback(next_hop.close)
+    next_hop = _next_hop(config, parts)
     bells = Bells()
     account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
     world = World(
@@ -144,7 +143,14 @@ async def open_inside(
         sign_options=sign_options_of(config),
         operator_domain=operator_domain_of(config),
     )
+    await start_batches(config, keyring, telemetry)
     return Inside(store, world, telemetry, bells, next_hop, account, failed)
+
+
+def _next_hop(config: Config, parts: AsyncExitStack) -> SmtpNextHop | MaildirNextHop:
+    next_hop = make_next_hop(config)
+    parts.push_async_callback(next_hop.close)
+    return next_hop
 
 
 def _unchanged(policy: Policy) -> Policy:

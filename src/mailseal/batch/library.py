@@ -27,6 +27,10 @@ class Unfit(Exception):
     """Signatures can't be made in batches here; the text says why."""
 
 
+class NotInstalled(Unfit):
+    """The package is not there, as it need not be."""
+
+
 def load_library(package: str = PACKAGE, *, machine: str | None = None) -> ctypes.CDLL:
     """The loaded library, on a processor that it can use; raises Unfit."""
     machine = machine or platform.machine()
@@ -51,7 +55,7 @@ def _path_of_library(package: str) -> Path:
     try:
         files = distribution(package).files or ()
     except PackageNotFoundError:
-        raise Unfit(f'{package} is not installed: pip install "mailseal[batch]"') from None
+        raise NotInstalled(f'{package} is not installed: pip install "mailseal[batch]"') from None
     for one in files:
         if one.name == FILE:
             return Path(str(one.locate()))

@@ -33,6 +33,7 @@ from mailseal.config import (
     NextHopConfig,
     ResolverConfig,
     SetupError,
+    SigningConfig,
     StoreConfig,
 )
 from mailseal.core.regions import REGIONS
@@ -93,6 +94,7 @@ def config_of(settings: SandboxSettings) -> Config:
         keys=KeysConfig(stock_2048=STOCK_2048, stock_1024=STOCK_1024),
         api=ApiConfig(listen=(f"{LOOPBACK}:{ports.api}",), regions=REGIONS),
         nexthop=NextHopConfig(f"maildir:{settings.mailbox}"),
+        signing=SigningConfig(batch=False),
     )
 
 

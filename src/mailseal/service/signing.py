@@ -19,7 +19,7 @@ from mailseal.core.sending import Covering, SendAs, covering_names, send_as, sig
 from mailseal.core.stored import SealBroken
 from mailseal.dkim.keys import ED25519_BITS
 from mailseal.dkim.message import Message, MessageRefused
-from mailseal.dkim.sign import Signer, sign
+from mailseal.dkim.sign import Signer, prepare
 from mailseal.service.alarms import raise_alarm
 from mailseal.service.world import SealedKey, Tx, World
 
@@ -127,11 +127,17 @@ async def sign_fields(
     if added_later:
         options = replace(options, added_later=added_later)
     try:
-        signers = _signers(world, signature)
-        if not signers:
+        held = _signers(world, signature)
+        if not held:
             return b""
-        work = partial(sign, message, signers, int(at.timestamp()), options=options)
-        return await asyncio.to_thread(work) if len(message.raw) > LARGE else work()
+        signers = [signer for signer, _ in held]
+        work = partial(prepare, message, signers, int(at.timestamp()), options=options)
+        made = await asyncio.to_thread(work) if len(message.raw) > LARGE else work()
+        finished = [
+            field.signed(await world.keyring.sign_soon(key, field.data_hash))
+            for field, (_, key) in zip(made, held, strict=True)
+        ]
+        return b"".join(finished)
     except SealBroken as broken:
         place = (signature.account_id, signature.region, signature.sdid)
         await raise_alarm(world, *place, broken, world.clock.now())
@@ -141,16 +147,17 @@ async def sign_fields(
     return await sign_fields(world, alone, message, at, added_later=added_later)
 
 
-def _signers(world: World, signature: Signature) -> list[Signer]:
-    """Who signs, in the order of their fields; raises SealBroken for a key that lies in a wrong place."""
-    signers = []
+def _signers(world: World, signature: Signature) -> list[tuple[Signer, SealedKey]]:
+    """Who signs and with what, in the order of the fields; raises SealBroken for a key in a wrong place."""
+    held = []
     if signature.key is not None:
-        signers.append(_signer(world, signature, signature.selector, signature.key))
+        held.append((_signer(world, signature, signature.selector, signature.key), signature.key))
     if signature.second is not None:
-        signers.append(_signer(world, signature, signature.second_selector, signature.second))
+        second = _signer(world, signature, signature.second_selector, signature.second)
+        held.append((second, signature.second))
     if signature.operator is not None:
-        signers += _signers(world, signature.operator)
-    return signers
+        held += _signers(world, signature.operator)
+    return held
 
 
 def _signer(world: World, signature: Signature, selector: str, key: SealedKey) -> Signer:
