@@ -18,6 +18,7 @@ from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.app.submission import bind_submission, open_submission
+from mailseal.app.surroundings import WatchedSource
 from mailseal.config import Config
 from mailseal.service import following
 from mailseal.service.admit import Gate
@@ -80,10 +81,12 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     store, world, telemetry = inside.store, inside.world, inside.telemetry
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
-    zones = [make_zone(config, apex, store.served) for apex in known]
+    source = WatchedSource(store.served, inside.arrivals)
+    zones = [make_zone(config, apex, source) for apex in known]
     await store.write(lambda tx: [tx.zone.settle(zone.apex, zone.shape()) for zone in zones])
     await following.settle(world)
     name_server = await doors.open_name_server(config, zones, store.served)
+    inside.arrivals.listening = name_server.addresses
     parts.push_async_callback(name_server.close)
     # The database's lock keeps every other process out, so whatever is leased was left by a dead one.
     if released := await release_leases(world):

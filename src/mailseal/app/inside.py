@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,13 +37,15 @@ from mailseal.app.parts import (
 )
 from mailseal.app.signing import operator_domain_of, sign_options_of, start_batches
 from mailseal.app.suffixes import public_suffixes
+from mailseal.app.surroundings import make_surroundings
 from mailseal.config import Config, database_path
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
 from mailseal.keymaking import ChildKeyMaker
 from mailseal.nameserver.secondaries import DnsServers
 from mailseal.native.http import Application
-from mailseal.sealing.succession import open_keyring
+from mailseal.sealing.succession import Opened, open_keyring
+from mailseal.service.surroundings import Arrivals
 from mailseal.service.world import Clock, Resolver, World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
@@ -83,6 +85,7 @@ class Inside:
     """The account that an operator acts for who names none."""
     failed: asyncio.Future[str]
     """Done, with the reason, when the database can no longer be written: the process has to end."""
+    arrivals: Arrivals
 
 
 async def open_inside(
@@ -102,24 +105,21 @@ async def open_inside(
     store = _open_store(database, holder, failed, parts)
     opened = await opened_again(store, peeked, opened, provider)
     keyring = opened.keyring
-    if not any(key.is_sandbox_key for key in edges.access_keys):
-        await refuse_sandbox_key(store)
     region_zones = region_zones_of(config)
-    derivation = await open_installation(store, keyring, (zone, *region_zones.values()), opened.values)
-    await settle_master_key(store, opened)
-    for key in edges.access_keys:
-        await add_access_key(store, keyring, key, edges.clock.now())
+    derivation = await _settled(store, edges, opened, (zone, *region_zones.values()))
     telemetry = _telemetry(edges, parts)
     if opened.outdated:
         telemetry.say("master key replaced", text=f'write [store] master_key = "{opened.outdated}"')
     next_hop = _next_hop(config, parts)
     bells = Bells()
     account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
+    resolver = make_resolver(config)
+    surroundings = make_surroundings(config, resolver, next_hop)
     world = World(
         store=store,
         keyring=keyring,
         key_maker=_key_maker(telemetry, parts),
-        resolver=edges.resolver or make_resolver(config),
+        resolver=edges.resolver or resolver,
         next_hop=next_hop,
         clock=edges.clock,
         policy=(edges.policy or _unchanged)(policy_of(config)),
@@ -142,9 +142,21 @@ async def open_inside(
         suffixes=public_suffixes(),
         sign_options=sign_options_of(config),
         operator_domain=operator_domain_of(config),
+        surroundings=surroundings,
     )
     await start_batches(config, keyring, telemetry)
-    return Inside(store, world, telemetry, bells, next_hop, account, failed)
+    return Inside(store, world, telemetry, bells, next_hop, account, failed, surroundings.arrivals)
+
+
+async def _settled(store: SqliteStore, edges: Edges, opened: Opened, zones: Sequence[str]) -> bytes:
+    """The secret that tokens are derived from, once all that has to be in the database is there."""
+    if not any(key.is_sandbox_key for key in edges.access_keys):
+        await refuse_sandbox_key(store)
+    derivation = await open_installation(store, opened.keyring, zones, opened.values)
+    await settle_master_key(store, opened)
+    for key in edges.access_keys:
+        await add_access_key(store, opened.keyring, key, edges.clock.now())
+    return derivation
 
 
 def _next_hop(config: Config, parts: AsyncExitStack) -> SmtpNextHop | MaildirNextHop:

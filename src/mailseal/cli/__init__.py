@@ -21,6 +21,7 @@ from mailseal.cli.options import shared
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("mailseal.cli.init", "configuration, master key, database, first access key"),
     "serve": ("mailseal.cli.serve", "run it"),
+    "doctor": ("mailseal.cli.doctor", "what is wrong here, and what to do"),
     "identity": ("mailseal.cli.identity", "create, list, show, records, check, set, rotate, delete"),
     "access": ("mailseal.cli.access", "access keys: create, import, list, disable, enable, delete"),
     "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),

@@ -124,7 +124,7 @@ async def _show_start(running: Running, path: Path) -> None:
     for name, value in rows:
         out.line(text(f"  {name:11}  {value}"))
     out.line(text(f"Ready in {seconds_since_start():.1f} s; SIGTERM drains and stops."))
-    out.next("mailseal identity create NAME")
+    out.next("mailseal doctor")
     out.line()
 
 

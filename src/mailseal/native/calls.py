@@ -29,7 +29,7 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.names import is_address
-from mailseal.native import masterkeys, objects
+from mailseal.native import doctor, masterkeys, objects
 from mailseal.native.objects import Members
 from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
@@ -210,6 +210,11 @@ async def installation(call: Call) -> Members:
     }
 
 
+async def examine(call: Call) -> Members:
+    """What the doctor finds."""
+    return await doctor.examined(call.world, call.who, call.now)
+
+
 async def show_master_key(call: Call) -> Members:
     """Which master key seals, and what has not moved to it yet."""
     return await masterkeys.show(call.world, call.who)
@@ -226,6 +231,7 @@ Handler = Callable[[Call], Awaitable[Members]]
 # (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
 ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("GET", ("installation",)): ("ShowInstallation", installation),
+    ("POST", ("doctor",)): ("Examine", examine),
     ("GET", ("master-key",)): ("ShowMasterKey", show_master_key),
     ("POST", ("master-key",)): ("ChangeMasterKey", change_master_key),
     ("GET", ("identities",)): ("ListIdentities", list_identities),
@@ -242,6 +248,7 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ShowInstallation": ("GetAccount",),
+    "Examine": (),
     "ShowMasterKey": (),
     "ChangeMasterKey": (),
     "ListIdentities": ("ListEmailIdentities",),

@@ -81,13 +81,16 @@ class DnsResolver:
             return AuthorityReport(None, None, (), "authorities are not asked: switched off by configuration")
         return await self._authorities.ask(domain, questions, new_budget(_QUERIES_A_STAGE, _AUTHORITIES_S))
 
-    async def ask_server(self, address: str, port: int, question: Question) -> Observation:
-        """What one server says that the operator named, whatever its address is."""
+    async def ask_server(
+        self, address: str, port: int, question: Question, *, stream: bool = False
+    ) -> Observation:
+        """What one server says that the operator named, whatever its address is; over TCP with `stream`."""
         started = asyncio.get_running_loop().time()
         asked = Asked(Stage.AUTHORITY, f"{address} port {port}")
         server = Server(address, port, False, self._gate, self._tries_s)
         try:
-            response = await ask(server, question.name, question.type, new_budget(8, _AUTHORITIES_S))
+            budget = new_budget(8, _AUTHORITIES_S)
+            response = await ask(server, question.name, question.type, budget, stream=stream)
         except NoAnswer as nothing:
             return unanswered(question, asked, str(nothing), since(started))
         return observe(question, asked, response, since(started))

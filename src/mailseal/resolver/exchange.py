@@ -48,13 +48,21 @@ class Server:
 
 
 async def ask(
-    server: Server, name: str, rtype: RecordType, budget: Budget, *, checking_disabled: bool = False
+    server: Server,
+    name: str,
+    rtype: RecordType,
+    budget: Budget,
+    *,
+    checking_disabled: bool = False,
+    stream: bool = False,
 ) -> Response:
     """The server's response to one question; NoAnswer after three tries or where the budget is spent."""
     exchange = _Exchange(server, format_name(name), rtype, budget, checking_disabled)
     async with server.gate:
         if server.channel is not None:
             return await exchange.by_channel(server.channel)
+        if stream:
+            return await exchange.by_stream()
         response = await exchange.by_datagram()
         if response.rcode in (FORMERR, NOTIMP) and exchange.edns:
             exchange.edns = False

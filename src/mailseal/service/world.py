@@ -45,6 +45,7 @@ from mailseal.dkim.sign import DEFAULT as SIGN_OPTIONS
 from mailseal.dkim.sign import SignOptions
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys
+from mailseal.service.surroundings import Surroundings
 from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
 
 __all__ = [
@@ -479,6 +480,8 @@ class World:
     sign_options: SignOptions = SIGN_OPTIONS
     operator_domain: str = ""
     """The operator's own identity that signs every message too, below its sender; empty: none does."""
+    surroundings: Surroundings | None = None
+    """What the doctor looks at; None where there is nothing around."""
 
     def zone_of(self, region: str) -> str:
         """The hosted zone into which new identities of a region point."""

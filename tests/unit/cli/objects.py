@@ -187,3 +187,38 @@ def address(**other: Any) -> dict[str, Any]:
         "events": [event("2026-11-23T14:00:00Z", "mail with the link handed over: 250 2.0.0 kept")],
         **other,
     }
+
+
+def examined() -> dict[str, Any]:
+    """What the doctor finds where the zone is not delegated yet."""
+    zone = "dkim.mx.example.net"
+    return {
+        "version": "0.1.0",
+        "checked_at": "2026-11-23T14:20:03Z",
+        "faults": 1,
+        "warnings": 1,
+        "checks": [
+            {
+                "name": "master key",
+                "result": "ok",
+                "seen": "file:/etc/mailseal/master.key opens the database",
+            },
+            {
+                "name": "clock",
+                "result": "warning",
+                "seen": "nothing keeps it synchronised",
+                "advice": "Let an NTP client keep the clock: timedatectl set-ntp true, or start chrony.",
+            },
+            {
+                "name": "delegation",
+                "result": "fault",
+                "seen": f"example.net does not delegate {zone}",
+                "advice": "Nobody can fetch a key. Add to example.net:",
+                "records": [
+                    {"name": zone, "type": "NS", "value": f"ns1.{zone}"},
+                    {"name": f"ns1.{zone}", "type": "A", "value": "192.0.2.10"},
+                ],
+            },
+            {"name": "name servers", "result": "not_asked", "seen": "needs the delegation"},
+        ],
+    }
