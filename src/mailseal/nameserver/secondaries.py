@@ -47,14 +47,18 @@ class DnsServers:
         message.set_opcode(dns.opcode.NOTIFY)
         message.flags |= dns.flags.AA
         message.flags &= ~dns.flags.RD
-        response = await self._ask(self._servers[server], message)
+        key = self._servers[server].key
+        if key is not None:
+            message.use_tsig(key.for_dnspython())
+        response = await _ask(self._servers[server], message)
         return response is not None and response.rcode() == dns.rcode.NOERROR
 
     async def serial_at(self, server: str, zone: str) -> int | None:
         """The serial of ours that the server gives; None where it does not answer or has no such zone."""
         message = dns.message.make_query(f"{_MARKER_LABEL}.{zone}", dns.rdatatype.TXT)
         message.flags &= ~dns.flags.RD
-        response = await self._ask(self._servers[server], message)
+        # Not signed: some servers answer signed questions only where their configuration says so.
+        response = await _ask(self._servers[server], message)
         if response is None or not response.flags & dns.flags.AA:
             return None
         for rrset in response.answer:
@@ -63,18 +67,17 @@ class DnsServers:
                 return int(text) if text.isdigit() and len(text) <= 10 else None
         return None
 
-    async def _ask(self, server: Secondary, message: dns.message.Message) -> dns.message.Message | None:
-        """The server's answer; None where there is none, or none that is signed as it has to be."""
-        if server.key is not None:
-            message.use_tsig(server.key.for_dnspython())
-        for attempt in range(_TRIES):
-            with contextlib.suppress(dns.exception.DNSException, OSError, ValueError):
-                return await dns.asyncquery.udp(
-                    message,
-                    server.host,
-                    timeout=_WAIT_S * 2**attempt,
-                    port=server.port,
-                    ignore_errors=True,
-                    ignore_unexpected=True,
-                )
-        return None
+
+async def _ask(server: Secondary, message: dns.message.Message) -> dns.message.Message | None:
+    """The server's answer; None where there is none, or none that is signed as it has to be."""
+    for attempt in range(_TRIES):
+        with contextlib.suppress(dns.exception.DNSException, OSError, ValueError):
+            return await dns.asyncquery.udp(
+                message,
+                server.host,
+                timeout=_WAIT_S * 2**attempt,
+                port=server.port,
+                ignore_errors=True,
+                ignore_unexpected=True,
+            )
+    return None

@@ -19,6 +19,8 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.05, 5.0
 REST_S = 60.0
 """One that has followed is asked this often whether it still serves."""
 TELL_AGAIN_S = 15.0
+FOLLOWS_WITHIN_S = 1.0
+"""A server that is told of the next change while it takes the last one may begin all over (NSD does)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ async def follow(world: World, follower: Follower) -> float:
         follower.pause_s = FIRST_LOOK_S
         return REST_S
     loop_time = asyncio.get_running_loop().time()
-    again = loop_time - follower.told_at >= TELL_AGAIN_S
-    fresh = [s for s in behind if again or follower.told.get(s.zone) != s.serial]
+    since = loop_time - follower.told_at
+    fresh = [standing for standing in behind if _to_be_told(follower, standing, since)]
     if fresh:
         follower.told_at = loop_time
         follower.pause_s = FIRST_LOOK_S
@@ -94,6 +96,14 @@ async def follow(world: World, follower: Follower) -> float:
     pause = follower.pause_s
     follower.pause_s = min(pause * 2, LAST_LOOK_S)
     return pause
+
+
+def _to_be_told(follower: Follower, standing: Standing, since_s: float) -> bool:
+    """Whether the server should hear of a change now: one that still follows the last word is left to it."""
+    told = follower.told.get(standing.zone)
+    if told == standing.serial:
+        return since_s >= TELL_AGAIN_S
+    return told is None or standing.seen_serial == told or since_s >= FOLLOWS_WITHIN_S
 
 
 async def look(world: World, server: str, zone: str) -> bool:
