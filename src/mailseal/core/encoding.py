@@ -17,8 +17,8 @@ from mailseal.dkim.message import MessageRefused
 LINE_OCTETS = 76
 
 _ENCODED_WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?([^?]*)\?=")
-# U+0085, U+2028 and U+2029 end lines for some readers of Unicode text.
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+# U+0085, U+2028 and U+2029 end lines for some readers of Unicode text; half a surrogate pair is no text.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LINE_OCTET = re.compile(rb"[\0\r\n]")
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,40}\Z")
 _PROBE = "A=?..+AAo-\\u0041\r\n"  # UTF-7, UTF-16 and codecs that are no charsets change this
