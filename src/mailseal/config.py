@@ -72,6 +72,10 @@ class DnsConfig:
     tsig_keys: tuple[str, ...] = _key(
         (), "a name, hmac-sha256 or hmac-sha512, and the secret in base64 or file:/path, blanks between"
     )
+    rate_limit: int = _key(
+        200,
+        "answers a second and kind to one network (/24, /56) over UDP; 0: no bound; this machine has none",
+    )
     notify: bool = _key(True, "tell the secondaries of each change; false: they look for themselves")
     also_confirm: tuple[str, ...] = _key(
         (), "servers behind a secondary (address or address:port) that have to show a change too"

@@ -18,6 +18,7 @@ from mailseal.app.http import bind_control, listen_http
 from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
 from mailseal.config import Config, SetupError, control_path
 from mailseal.nameserver.listen import RunningNameServer, start_name_server
+from mailseal.nameserver.rate import RateLimit
 from mailseal.nameserver.transfer import Transfers, TransferSource
 from mailseal.nameserver.zone import Zone, ZoneSource
 from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
@@ -66,7 +67,8 @@ async def open_name_server(
         if probe is not None:
             await probe.close()
     transfers = Transfers(zones, source, secondaries_of(config))
-    return await start_name_server(addresses, zones, source, transfers=transfers)
+    rate = RateLimit(config.dns.rate_limit)
+    return await start_name_server(addresses, zones, source, transfers=transfers, rate=rate)
 
 
 async def open_api(

@@ -34,6 +34,11 @@ class CachedAnswers:
             self._seen_generation = now
             self._tails.clear()
 
+    def kept(self, message: bytes) -> bytes | None:
+        """The response to one datagram as it was given before; None where none is kept."""
+        tail = self._tails.get(message[2:])
+        return None if tail is None else message[:2] + tail
+
     def for_datagram(self, message: bytes) -> bytes | None:
         """The response to one datagram; None where it gets none."""
         key = message[2:]

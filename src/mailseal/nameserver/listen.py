@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from mailseal.nameserver.answer import failure
 from mailseal.nameserver.cache import CachedAnswers
+from mailseal.nameserver.cookies import Asked, Cookies, take_cookie, with_cookie
 from mailseal.nameserver.datagrams import HostOf, Receive, Send, receive_and_send
+from mailseal.nameserver.rate import RateLimit
 from mailseal.nameserver.transfer import TransferBroken, Transfers
-from mailseal.nameserver.wire import Rcode
+from mailseal.nameserver.wire import Rcode, format_decline
 from mailseal.nameserver.zone import Zone, ZoneSource
 
 _log = logging.getLogger("mailseal.nameserver")
@@ -33,6 +36,7 @@ class StreamLimits:
     """What TCP clients may take."""
 
     at_most: int = 256
+    at_most_each: int = 64
     idle_s: float = 5.0
     queries_each: int = 1000
 
@@ -67,13 +71,19 @@ class RunningNameServer:
     """The open listeners; `addresses` are those really bound, which matters where port 0 was asked for."""
 
     def __init__(
-        self, answers: CachedAnswers, limits: StreamLimits, transfers: Transfers | None = None
+        self,
+        answers: CachedAnswers,
+        limits: StreamLimits,
+        transfers: Transfers | None = None,
+        rate: RateLimit | None = None,
     ) -> None:
         self._limits = limits
         self._transfers = transfers
+        self._rate = rate or RateLimit(0)
+        self._cookies = Cookies(time.time)
         self._answers = answers
         self._closing: list[Callable[[], None]] = []
-        self._streams: dict[asyncio.Task[None], None] = {}
+        self._streams: dict[asyncio.Task[None], str] = {}
         self._faults = _FaultLog()
         self.addresses: tuple[tuple[str, int], ...] = ()
 
@@ -104,6 +114,7 @@ class RunningNameServer:
     def _on_datagrams(self, receive: Receive, send: Send, host_of: HostOf) -> None:
         # If it fails: what is cached was true a moment ago, better than silence while the database is away.
         with self._faults:
+            self._rate.begin(time.monotonic())
             self._answers.refresh()
         for _ in range(_BATCH):
             try:
@@ -111,9 +122,12 @@ class RunningNameServer:
             except OSError:
                 # Empty, or the kernel tells of a client that is gone; the next datagram wakes us again.
                 return
-            response = self._respond(message, self._answers.for_datagram)
-            if response is not None and response[3] & 0xF in _FOR_SECONDARIES:
-                response = next(self._answer(message, response, host_of(client), over_tcp=False), None)
+            host = host_of(client)
+            response, is_proven = self._answers.kept(message), False
+            if response is None:
+                response, is_proven = self._reply(message, host)
+            if response is not None and not is_proven:
+                response = self._rate.verdict(response, host)
             try:
                 if response is not None:
                     send(response, client)
@@ -127,6 +141,27 @@ class RunningNameServer:
             return respond(message)
         return failure(message)
 
+    def _reply(self, message: bytes, host: str) -> tuple[bytes | None, bool]:
+        """The datagram to send, and whether the client has proven that it is where it says."""
+        asked = take_cookie(message)
+        if asked is not None:
+            return self._with_cookie(asked, host, over_tcp=False)
+        response = self._respond(message, self._answers.for_datagram)
+        if response is not None and response[3] & 0xF in _FOR_SECONDARIES:
+            response = next(self._answer(message, response, host, over_tcp=False), None)
+        return response, False
+
+    def _with_cookie(self, asked: Asked, host: str, *, over_tcp: bool) -> tuple[bytes | None, bool]:
+        """The answer to a query that came with a cookie, with ours, and whether theirs was good."""
+        if not asked.is_formed:
+            return format_decline(asked.message, Rcode.FORMERR), False
+        respond = self._answers.for_stream if over_tcp else self._answers.for_datagram
+        response = self._respond(asked.message, respond)
+        if response is None:
+            return None, False
+        cookie, is_proven = self._cookies.reply(asked, host)
+        return with_cookie(response, asked, cookie, over_tcp=over_tcp), is_proven
+
     def _answer(self, message: bytes, response: bytes, host: str, *, over_tcp: bool) -> Iterator[bytes]:
         """The messages that go out in answer: `response`, unless a secondary of ours asked for more."""
         stream = None
@@ -135,19 +170,30 @@ class RunningNameServer:
                 stream = self._transfers.respond(message, host, over_tcp=over_tcp)
         return iter((response,)) if stream is None else stream
 
+    def _make_room(self, host: str) -> None:
+        """Ends the stream that said nothing for longest where there are too many, so that idle clients can't
+        lock others out: the same client's where that has its share."""
+        same = [stream for stream, client in self._streams.items() if client == host]
+        if len(same) >= self._limits.at_most_each:
+            same[0].cancel()
+        elif len(self._streams) >= self._limits.at_most:
+            next(iter(self._streams)).cancel()
+
     async def _on_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._streams) >= self._limits.at_most:
-            # The one that said nothing for longest makes room, so that idle clients can't lock others out.
-            next(iter(self._streams)).cancel()
-        self._streams[task] = None
         host = str((writer.get_extra_info("peername") or ("",))[0])
+        self._make_room(host)
+        self._streams[task] = host
         try:
             for _ in range(self._limits.queries_each):
                 async with asyncio.timeout(self._limits.idle_s):
                     message = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
-                response = self._respond(message, self._answers.for_stream)
+                asked = take_cookie(message)
+                if asked is not None:
+                    response, _ = self._with_cookie(asked, host, over_tcp=True)
+                else:
+                    response = self._respond(message, self._answers.for_stream)
                 if response is None:
                     return
                 for part in self._answer(message, response, host, over_tcp=True):
@@ -171,9 +217,10 @@ async def start_name_server(
     *,
     limits: StreamLimits = _LIMITS,
     transfers: Transfers | None = None,
+    rate: RateLimit | None = None,
 ) -> RunningNameServer:
     """A name server that answers for `zones` on each address of `listen`; OSError where one is taken."""
-    running = RunningNameServer(CachedAnswers(zones, source.generation), limits, transfers)
+    running = RunningNameServer(CachedAnswers(zones, source.generation), limits, transfers, rate)
     try:
         for host, port in listen:
             await running.open(host, port)

@@ -7,21 +7,31 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import dns.asyncquery
+import dns.edns
+import dns.exception
+import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 
 from mailseal.nameserver.listen import RunningNameServer, StreamLimits, start_name_server
+from mailseal.nameserver.rate import RateLimit
 from tests.unit.nameserver.zones import APEX, LONG_KEY, WrittenSource, written_zone
 
 Story = Callable[[RunningNameServer, WrittenSource], Coroutine[Any, Any, None]]
 
 
-def tell(story: Story, *hosts: str, limits: StreamLimits | None = None) -> None:
+def tell(
+    story: Story, *hosts: str, limits: StreamLimits | None = None, rate: RateLimit | None = None
+) -> None:
     async def run() -> None:
         zone, source = written_zone()
         running = await start_name_server(
-            [(host, 0) for host in hosts or ("127.0.0.1",)], [zone], source, limits=limits or StreamLimits()
+            [(host, 0) for host in hosts or ("127.0.0.1",)],
+            [zone],
+            source,
+            limits=limits or StreamLimits(),
+            rate=rate,
         )
         try:
             await story(running, source)
@@ -148,3 +158,58 @@ def test_one_socket_for_all_addresses_replies_from_the_one_that_was_asked(
         assert response.answer
 
     tell(story, everywhere)
+
+
+def test_a_client_that_floods_is_told_to_come_over_tcp_unless_its_cookie_proves_where_it_is() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        asked = make_query()
+        asked.use_edns(0, payload=1232, options=[dns.edns.GenericOption(10, b"client's")])
+        first = await dns.asyncquery.udp(asked, host, port=port, timeout=20)
+        [cookie] = [option for option in first.options if option.otype == 10]
+        asked.use_edns(0, payload=1232, options=[cookie])
+        for _ in range(20):
+            assert (await dns.asyncquery.udp(asked, host, port=port, timeout=20)).answer
+        cut = 0
+        for _ in range(20):
+            try:
+                answer = await dns.asyncquery.udp(make_query(), host, port=port, timeout=0.2)
+                cut += bool(answer.flags & dns.flags.TC)
+            except dns.exception.Timeout:
+                continue
+            if cut:
+                break
+        assert cut
+        whole = await dns.asyncquery.tcp(make_query(), host, port=port, timeout=20)
+        assert whole.answer
+
+    tell(story, rate=RateLimit(1, own_machine_too=True))
+
+
+def test_a_cookie_of_a_wrong_length_is_a_format_error_over_both() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        asked = make_query()
+        asked.use_edns(0, options=[dns.edns.GenericOption(10, b"seven..")])
+        for ask in (dns.asyncquery.udp, dns.asyncquery.tcp):
+            response = await ask(asked, host, port=port, timeout=20)
+            assert response.rcode() == dns.rcode.FORMERR
+
+    tell(story)
+
+
+def test_one_client_cannot_take_all_connections() -> None:
+    async def story(running: RunningNameServer, _: WrittenSource) -> None:
+        host, port = running.addresses[0]
+        opened = [await asyncio.open_connection(host, port) for _ in range(3)]
+        async with asyncio.timeout(20):
+            assert await opened[0][0].read() == b"", "the one that waited longest made room"
+        wire = make_query().to_wire()
+        for _, writer in opened[1:]:
+            writer.write(len(wire).to_bytes(2) + wire)
+        for reader, writer in opened[1:]:
+            async with asyncio.timeout(20):
+                assert await reader.readexactly(2)
+            writer.close()
+
+    tell(story, limits=StreamLimits(at_most_each=2))
