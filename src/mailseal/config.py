@@ -129,6 +129,9 @@ class KeysConfig:
     ed25519: bool = _key(
         False, "true: an Ed25519 key signs beside the RSA key once its two CNAMEs are seen; for each identity"
     )
+    publish_retired_after_days: int = _key(
+        0, "private keys that Mailseal made are published so long after their records are blank; 0: never"
+    )
     stock_2048: int = _key(200, "pairs of 2048 bits made ahead of need")
     stock_1024: int = _key(20, "pairs of 1024 bits made ahead of need")
     refill_per_minute: int = _key(0, "pairs made a minute for the stock; 0: as fast as its process can")

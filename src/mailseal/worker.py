@@ -16,7 +16,18 @@ from functools import partial
 
 from mailseal.core.addressid import AddressIdentity
 from mailseal.core.stored import DueMailFrom
-from mailseal.service import following, linking, mailfrom, publish, rewrap, rotate, stock, verify, watch
+from mailseal.service import (
+    disclose,
+    following,
+    linking,
+    mailfrom,
+    publish,
+    rewrap,
+    rotate,
+    stock,
+    verify,
+    watch,
+)
 from mailseal.service.due import next_work_at
 from mailseal.service.world import DueCheck, World
 from mailseal.telemetry import Telemetry
@@ -33,6 +44,7 @@ MOVE_LOOK_S, MOVE_AGAIN_S = 5.0, 3600.0
 """A change of the master key is looked at this often; after keys that do not open not before an hour."""
 WATCH_FIRST_S, WATCH_EVERY_S, WATCH_AGAIN_S = 5.0, 60.0, 10.0
 """The canary is sent at first, while all is well, and while it is not."""
+RETIRED_LOOK_S = 30.0
 FORGET_EVERY_S = 60.0
 FORGET_AT_ONCE = 500
 _BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
@@ -74,6 +86,7 @@ class Worker:
             self._forget_answers,
             self._move_keys,
             self._watch,
+            self._publish_retired,
         )
         self._loops = [asyncio.create_task(self._forever(loop), name=loop.__name__) for loop in loops]
         for server in self._world.name_servers.names:
@@ -98,6 +111,7 @@ class Worker:
             await self._publish_all()
             if self._checks | self._mails:
                 await asyncio.wait(self._checks | self._mails)
+            await disclose.tick(self._world)
             due = await self._next_due_at()
             if due is None or due > self._world.clock.now():
                 return
@@ -227,6 +241,11 @@ class Worker:
         self._until_canary_s = WATCH_AGAIN_S
         if await watch.watch(self._world):
             self._until_canary_s = WATCH_EVERY_S
+
+    async def _publish_retired(self) -> None:
+        """Looks whether the records of retired keys are gone, where such keys are published."""
+        if not await disclose.tick(self._world):
+            await asyncio.sleep(RETIRED_LOOK_S)
 
     async def _forget_answers(self) -> None:
         """Drops the answers to calls whose time is over, some at a time, so that nobody waits long for it."""

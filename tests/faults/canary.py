@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 _PIECE = 8
@@ -38,8 +39,11 @@ class Canary:
                 self.pieces.setdefault(octets[at : at + _PIECE], name)
 
     def add_key(self, name: str, pkcs8: bytes) -> None:
-        """Looks for the private numbers of an RSA key."""
+        """Looks for the private numbers of an RSA key, or the secret of an Ed25519 key."""
         key = load_der_private_key(pkcs8, None, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, Ed25519PrivateKey):
+            self.add(name, key.private_bytes_raw())
+            return
         assert isinstance(key, rsa.RSAPrivateKey)
         held = key.private_numbers()
         for number in (held.d, held.p, held.q, held.dmp1, held.dmq1, held.iqmp):

@@ -59,6 +59,7 @@ listen = ["127.0.0.1:0"]
 [keys]
 stock_2048 = 2
 stock_1024 = 1
+{keys}
 [nexthop]
 url = "{next_hop}"
 """
@@ -70,6 +71,8 @@ class Rig:
 
     folder: Path
     next_hop: str = ""
+    keys: str = ""
+    """More lines of the section about keys."""
     lines: list[Line] = field(default_factory=list)
     clock: SandboxClock = field(default_factory=lambda: SandboxClock(None))
     zones: CustomerZones = field(default_factory=CustomerZones)
@@ -100,6 +103,7 @@ class Rig:
             zone=ZONE,
             dns=self.ports.our_dns,
             customers=self.ports.customers_dns,
+            keys=self.keys,
             next_hop=self.next_hop or f"maildir:{self.folder}/mailbox",
         )
         return parse_config(text, {}, where="the journey")

@@ -21,6 +21,7 @@ WHOLE_TABLES = {  # why each of them may
     "keys._STOCK_LEVELS": "the stock is small",
     "keys._ANY": "stops at the first row",
     "migrate._APPLIED": "one row a migration",
+    "retired._COLUMNS": "the beginning of others",
     "slots._COLUMNS": "the beginning of others",
     "sqlite._PEEK": "the same values, before all else",
     "zone._MARKED": "in the order of the marks, ended by its LIMIT",

@@ -20,7 +20,7 @@ from mailseal.app.ports import Address
 from mailseal.app.submission import bind_submission, open_submission
 from mailseal.app.surroundings import WatchedSource
 from mailseal.config import Config
-from mailseal.service import following
+from mailseal.service import disclose, following
 from mailseal.service.admit import Gate
 from mailseal.service.takeover import release_leases
 from mailseal.service.world import World
@@ -79,6 +79,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
     url = doors.api_url(config, sockets[0])
     inside = await open_inside(config, edges, parts, api_url=url)
     store, world, telemetry = inside.store, inside.world, inside.telemetry
+    await disclose.settle(world)
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
     source = WatchedSource(store.served, inside.arrivals)

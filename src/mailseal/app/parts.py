@@ -48,6 +48,7 @@ def policy_of(config: Config) -> Policy:
         retain=timedelta(days=config.keys.retain_days),
         rotate_days=config.keys.rotate_days,
         ed25519=config.keys.ed25519,
+        publish_retired_after=timedelta(days=config.keys.publish_retired_after_days),
         key_ttl=config.dns.key_ttl,
         blank_ttl=config.dns.blank_ttl,
         auto_resume=config.verification.auto_resume,

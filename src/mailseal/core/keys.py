@@ -45,3 +45,5 @@ class KeyPlace:
     region: str
     domain: str
     selector: str
+    retired: str = ""
+    """How far a retired key has come on its way to the public; empty for every key that is in use."""

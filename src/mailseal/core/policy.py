@@ -25,6 +25,8 @@ class Policy:
     """A key that has been placed for so long is followed by a new one; 0 for never."""
     ed25519: bool = False
     """Whether an identity of which nothing else was said has a second signature, of an Ed25519 key."""
+    publish_retired_after: timedelta = timedelta(0)
+    """Retired private keys are published that long after their records were found blank; 0 for never."""
     longest_negative: timedelta = timedelta(hours=3)
     length_change_every: timedelta = timedelta(hours=24)
     key_ttl: int = 1800

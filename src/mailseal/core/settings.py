@@ -181,6 +181,7 @@ def with_byodkim(
 
     The selector and key that stand already are left as they are, or looked for again if they FAILED.
     """
+    _refuse_our_tokens(want, identity.all_slots)
     newest = identity.newest
     if isinstance(newest.method, ByoDkim) and _same_key(newest.method, want, key):
         if newest.proof.status is DkimStatus.FAILED:
@@ -232,6 +233,15 @@ def refuse_to_end_parent(identity: Identity, what: str) -> None:
         )
 
 
+def _refuse_our_tokens(want: WantByo, slots: Slots) -> None:
+    """Raises BadRequest for a selector that names one of the domain's slots: what lies there is ours."""
+    if want.selector.lower() in {slot.token for slot in slots}:
+        raise BadRequest(
+            f"The selector {want.selector} is one of this domain's Easy DKIM tokens.",
+            hint="Choose another selector; nothing was changed.",
+        )
+
+
 def _same_key(method: ByoDkim, want: WantByo, key: KeyRef) -> bool:
     return method.selector.lower() == want.selector.lower() and method.key.spki == key.spki
 
@@ -269,6 +279,8 @@ def created(new: NewIdentity, want: Wanted, now: datetime, policy: Policy) -> Ch
 
     For Easy DKIM the fresh key is placed afterwards (`with_fresh_key`).
     """
+    if isinstance(want, WantByo):
+        _refuse_our_tokens(want, new.slots)
     back = rotation.with_domain_back(new.slots)
     slots = ed25519.of_easy_dkim(back)
     method, text = _method(new, want, policy)

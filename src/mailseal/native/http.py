@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
-from mailseal.native import access, calls, linkpage
+from mailseal.native import access, calls, linkpage, retiredpage
 from mailseal.native.calls import ACTIONS, Call, Handler
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
@@ -101,6 +101,9 @@ class NativeApi:
         if scope["raw_path"].startswith(linkpage.PREFIX):
             await self._answer_link(scope, send, done, at, began)
             return
+        if scope["raw_path"].startswith(retiredpage.PREFIX):
+            await self._answer_retired(scope, send, done)
+            return
         content = b""
         with done:
             answer = await self._answer(scope, receive, send, done)
@@ -126,6 +129,15 @@ class NativeApi:
             self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
         if scope["method"] == "POST" or status >= 500:
             self._tell(scope["method"], done, at, status, asyncio.get_running_loop().time() - began)
+
+    async def _answer_retired(self, scope: Scope, send: Send, done: _Done) -> None:
+        """The page of retired keys, which is for everybody."""
+        done.operation = "ShowRetiredKeys"
+        with done:
+            await retiredpage.answer_retired(self._world, scope["method"], scope["raw_path"], send)
+        if done.fault is not None:
+            self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
+            await respond(send, 500, told_fault(done.request_id).body, done.request_id)
 
     def _tell(self, method: str, done: _Done, at: datetime, status: int, seconds: float) -> None:
         who = done.who

@@ -6,6 +6,7 @@ References: NIST SP 800-38D (AES-GCM: a nonce is never used twice under one key,
 
     envelope   1 | nonce 12 | wrapped data key 32+16 | nonce 12 | PKCS#8 DER + 16
     data key   AES-256-GCM by the master key, bound to master key id, key id, bits, public key, place
+               (and, for a retired key, how far it has come on its way to the public)
     PKCS#8     AES-256-GCM by the data key, bound to key id, bits, public key
     secret     2 | master key id 8 | nonce 12 | secret + 16, AES-256-GCM by the master key, bound to its name
                (1 | nonce 12 | secret + 16 before secrets named their master key)
@@ -125,7 +126,10 @@ def _data_key_data(by: str, ref: KeyRef, place: KeyPlace | None) -> bytes:
     parts = ("mailseal data key 1", by, ref.key_id, str(ref.bits), ref.spki_sha256)
     if place is None:
         return associated_data(*parts, "stock")
-    return associated_data(*parts, "placed", place.account_id, place.region, place.domain, place.selector)
+    at = (place.account_id, place.region, place.domain, place.selector)
+    if place.retired:
+        return associated_data(*parts, "retired", *at, place.retired)
+    return associated_data(*parts, "placed", *at)
 
 
 def _secret_data(by: str, name: str) -> bytes:

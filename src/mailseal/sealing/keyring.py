@@ -1,12 +1,14 @@
 """Keys at rest and in use: each private key under a data key of its own, each data key under the master key.
 
-Rule: no operation gives a private key out, and no text made here holds a byte of one.
+Rule: one operation gives a private key out, `disclosed`, and only what is sealed as retired and published; no
+other text made here holds a byte of one.
 References: docs/operating.md; docs/decisions/0014-master-keys.md; RFC 8017 §8.2,
 RFC 8463 §3.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import threading
@@ -26,6 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mailseal.core.keys import KeyPlace, KeyRef
+from mailseal.core.retired import is_published
 from mailseal.core.stored import SealBroken, SealedKey
 from mailseal.dkim.keys import PrivateKey
 from mailseal.sealing import envelope
@@ -35,6 +38,7 @@ from mailseal.sealing.providers import CHECK_VALUE, OWN_NAMES, PREDECESSOR, SUCC
 LOADED_AT_MOST = 4096
 """Loaded keys that are kept, some 5 KB each."""
 
+_PEM_LINE = 64
 _CHECK_TEXT = b"mailseal master key check"
 
 
@@ -99,6 +103,22 @@ class Keyring:
         if key.place is not None:
             raise ValueError(f"key {key.ref.key_id} has its place already")
         return self._rewrapped(key, place)
+
+    def retired(self, key: SealedKey, stage: str) -> SealedKey:
+        """A key that no slot has, bound to how far it has come towards the public; raises SealBroken."""
+        if key.place is None:
+            raise ValueError(f"key {key.ref.key_id} has had no place")
+        return self._rewrapped(key, replace(key.place, retired=stage))
+
+    def disclosed(self, key: SealedKey) -> str:
+        """The private key as PEM, for everybody; raises SealBroken unless it was sealed as published."""
+        if key.place is None or not is_published(key.place.retired):
+            raise SealBroken(f"key {key.ref.key_id} is not published")
+        private = envelope.open_envelope(key, self._ciphers)
+        _judge(private, key.ref)
+        lines = base64.encodebytes(private.to_pkcs8()).decode().replace("\n", "")
+        body = "\n".join(lines[at : at + _PEM_LINE] for at in range(0, len(lines), _PEM_LINE))
+        return f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
 
     def current(self, key: SealedKey) -> SealedKey:
         """The key under the master key that seals now: the same, or its data key wrapped anew."""

@@ -1,6 +1,7 @@
 """Keys as the use cases see them: sealed in their tables, in use behind the keyring, made by the key maker.
 
-Rule: nothing here gives a private key out; the part of `world` that concerns keys.
+Rule: nothing here gives a private key out, save one that is retired and published; the part of `world` that
+concerns keys.
 References: docs/decisions/0014-master-keys.md; RFC 8017 §8.2.
 """
 
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mailseal.core.keys import KeyPlace
+from mailseal.core.retired import RetiredKey
 from mailseal.core.stored import SealedKey
 from mailseal.dkim.keys import PrivateKey
 
@@ -32,8 +34,10 @@ class Keys(Protocol):
     def load_stock(self, key_id: str) -> SealedKey | None:
         """A key in stock, left there."""
 
+    def load_retired(self, key_id: str) -> SealedKey | None: ...
+
     def list_under(self, master_key_id: str, after: str, limit: int) -> Sequence[SealedKey]:
-        """Keys, placed or in stock, that a master key seals, in the order of their ids."""
+        """Keys, placed, retired or in stock, that a master key seals, in the order of their ids."""
 
     def count_under(self, master_key_id: str) -> int: ...
 
@@ -46,6 +50,21 @@ class Keys(Protocol):
 
     def holders(self, spki: bytes) -> Sequence[str]:
         """The accounts that have this very public key in a place."""
+
+
+class RetiredKeys(Protocol):
+    """Keys that no slot has any more, kept for publication."""
+
+    def list_due(self, now: datetime, limit: int) -> Sequence[RetiredKey]: ...
+
+    def next_due_at(self) -> datetime | None: ...
+
+    def list_published(self, domain: str, selector: str | None, limit: int) -> Sequence[RetiredKey]:
+        """Newest first; of all selectors where None is named."""
+
+    def save(self, retired: RetiredKey) -> None: ...
+
+    def forget_all(self) -> None: ...
 
 
 class Succession(Protocol):
@@ -65,12 +84,18 @@ class Succession(Protocol):
 
 
 class Keyring(Protocol):
-    """Private keys at rest and in use; nothing here gives one out."""
+    """Private keys at rest and in use; nothing here gives one out but `disclosed`."""
 
     def seal(self, private: PrivateKey, key_id: str, now: datetime, place: KeyPlace | None) -> SealedKey: ...
 
     def placed(self, key: SealedKey, place: KeyPlace) -> SealedKey:
         """A stock key bound to its place: its data key is wrapped anew, in memory."""
+
+    def retired(self, key: SealedKey, stage: str) -> SealedKey:
+        """A key that no slot has, bound to how far it has come towards the public; raises SealBroken."""
+
+    def disclosed(self, key: SealedKey) -> str:
+        """A published key as PEM, for everybody; raises SealBroken for any other."""
 
     def sign_digest(self, key: SealedKey, digest: bytes) -> bytes:
         """The signature of a SHA-256 digest (RFC 8017 §8.2, RFC 8463 §3)."""

@@ -119,7 +119,8 @@ def _rewrap(current: Sequence[SealedKey], tx: Tx) -> int:
 def _read_back(world: World, moved: Sequence[SealedKey], tx: Tx) -> None:
     """Raises SealBroken unless what is stored now opens under the master key that it names."""
     for key in moved:
-        stored = tx.keys.load(key.ref.key_id) or tx.keys.load_stock(key.ref.key_id)
+        key_id = key.ref.key_id
+        stored = tx.keys.load(key_id) or tx.keys.load_stock(key_id) or tx.keys.load_retired(key_id)
         if stored is not None:
             world.keyring.confirm_key(stored)
 

@@ -44,7 +44,7 @@ from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
 from mailseal.dkim.sign import DEFAULT as SIGN_OPTIONS
 from mailseal.dkim.sign import SignOptions
 from mailseal.service.breaker import Breaker
-from mailseal.service.custody import KeyMaker, Keyring, Keys
+from mailseal.service.custody import KeyMaker, Keyring, Keys, RetiredKeys
 from mailseal.service.surroundings import Surroundings
 from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
 
@@ -344,6 +344,8 @@ class Tx(Protocol):
     def slots(self) -> SlotRows: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def retired_keys(self) -> RetiredKeys: ...
     @property
     def zone(self) -> Zone: ...
     @property

@@ -40,15 +40,21 @@ SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region,
 FROM private_keys WHERE key_id = ?
 """
 
-# private_keys.list_under: the next keys, placed or in stock, whose data key an older master key wraps.
+# private_keys.list_under: the next keys, placed, retired or in stock, whose data key an older master key
+# wraps.
 _LIST_UNDER = """
 SELECT * FROM (
-    SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector
+    SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, ''
     FROM private_keys WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
 )
 UNION ALL
 SELECT * FROM (
-    SELECT key_id, bits, spki, envelope, master_key_id, made_at, NULL, NULL, NULL, NULL
+    SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, stage
+    FROM retired_keys WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
+)
+UNION ALL
+SELECT * FROM (
+    SELECT key_id, bits, spki, envelope, master_key_id, made_at, NULL, NULL, NULL, NULL, NULL
     FROM key_stock WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
 )
 ORDER BY key_id LIMIT ?
@@ -57,12 +63,19 @@ ORDER BY key_id LIMIT ?
 # private_keys.count_under: how many those are.
 _COUNT_UNDER = """
 SELECT (SELECT count(*) FROM private_keys WHERE master_key_id = ?)
+    + (SELECT count(*) FROM retired_keys WHERE master_key_id = ?)
     + (SELECT count(*) FROM key_stock WHERE master_key_id = ?)
 """
 
 # private_keys.rewrap: another master key wraps the data key of a placed key, if it is the same row still.
 _REWRAP = """
 UPDATE private_keys SET envelope = ?, master_key_id = ? WHERE key_id = ? AND master_key_id <> ?
+RETURNING key_id
+"""
+
+# retired_keys.rewrap: likewise for a retired key.
+_REWRAP_RETIRED = """
+UPDATE retired_keys SET envelope = ?, master_key_id = ? WHERE key_id = ? AND master_key_id <> ?
 RETURNING key_id
 """
 
@@ -74,6 +87,12 @@ RETURNING key_id
 
 # key_stock.load: one key in stock.
 _LOAD_STOCK = "SELECT key_id, bits, spki, envelope, master_key_id, made_at FROM key_stock WHERE key_id = ?"
+
+# retired_keys.load: one retired key.
+_LOAD_RETIRED = """
+SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, stage
+FROM retired_keys WHERE key_id = ?
+"""
 
 # blocked_keys.add: a public key that nobody may bring from now on.
 _BLOCK = "INSERT INTO blocked_keys (spki_sha256, reason) VALUES (?, ?) ON CONFLICT (spki_sha256) DO NOTHING"
@@ -87,17 +106,34 @@ SELECT DISTINCT account_id FROM private_keys WHERE substr(spki, 40, 16) = substr
 """
 
 # private_keys.any: whether there is anything that only the master key opens.
-_ANY = "SELECT EXISTS (SELECT 1 FROM private_keys) OR EXISTS (SELECT 1 FROM key_stock)"
+_ANY = """
+SELECT EXISTS (SELECT 1 FROM private_keys) OR EXISTS (SELECT 1 FROM key_stock)
+    OR EXISTS (SELECT 1 FROM retired_keys)
+"""
 
-# private_keys.erase: the keys of a domain that nothing refers to any more; which of them we had made.
+# private_keys.erase: the keys of a domain that nothing refers to any more; with the name at which it was
+# published for those that we had made.
 _ERASE = """
 DELETE FROM private_keys WHERE account_id = ? AND region = ? AND domain = ?
 AND NOT EXISTS (SELECT 1 FROM slots WHERE slots.key_id = private_keys.key_id)
 AND NOT EXISTS (SELECT 1 FROM settings WHERE settings.key_id = private_keys.key_id)
-RETURNING spki, EXISTS (
-    SELECT 1 FROM slots WHERE slots.token = private_keys.selector AND slots.domain = private_keys.domain
-    AND slots.region = private_keys.region AND slots.account_id = private_keys.account_id
+RETURNING key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, (
+    SELECT slots.owner FROM slots WHERE slots.token = private_keys.selector
+    AND slots.domain = private_keys.domain AND slots.region = private_keys.region
+    AND slots.account_id = private_keys.account_id
 )
+"""
+
+# installation.keeps_retired: whether erased keys are kept for publication.
+_KEEPS_RETIRED = "SELECT EXISTS (SELECT 1 FROM installation WHERE name = 'keep_retired_keys')"
+
+# retired_keys.add: an erased key is kept; its record is looked at as soon as may be.
+_RETIRE = """
+INSERT INTO retired_keys (key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain,
+    selector, owner, stage, look_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0)
+ON CONFLICT (key_id) DO UPDATE SET envelope = excluded.envelope, master_key_id = excluded.master_key_id,
+    stage = excluded.stage, look_at = excluded.look_at
 """
 
 
@@ -146,24 +182,30 @@ class Keys:
         return _sealed(rows[0]) if rows else None
 
     def list_under(self, master_key_id: str, after: str, limit: int) -> Sequence[SealedKey]:
-        """The next keys, placed or in stock, that this master key seals, in the order of their ids."""
+        """The next keys, placed, retired or in stock, that this master key seals, in order of their ids."""
         one = (master_key_id, after, limit)
-        return [_sealed(row) for row in self._execute(_LIST_UNDER, (*one, *one, limit))]
+        return [_sealed(row) for row in self._execute(_LIST_UNDER, (*one, *one, *one, limit))]
 
     def count_under(self, master_key_id: str) -> int:
         """How many keys this master key seals."""
-        return int(self._execute(_COUNT_UNDER, (master_key_id, master_key_id))[0][0])
+        return int(self._execute(_COUNT_UNDER, (master_key_id,) * 3)[0][0])
 
     def rewrap(self, key: SealedKey) -> bool:
         """Whether the key was there under another master key; its envelope is this one from now on."""
-        statement = _REWRAP_STOCK if key.place is None else _REWRAP
         values = (key.envelope, key.master_key_id, key.ref.key_id, key.master_key_id)
-        return bool(self._execute(statement, values))
+        if key.place is None:
+            return bool(self._execute(_REWRAP_STOCK, values))
+        return bool(self._execute(_REWRAP, values) or self._execute(_REWRAP_RETIRED, values))
 
     def load_stock(self, key_id: str) -> SealedKey | None:
         """A key that lies in the stock, left there; None where it was taken."""
         rows = self._execute(_LOAD_STOCK, (key_id,))
         return _sealed((*rows[0], None, None, None, None)) if rows else None
+
+    def load_retired(self, key_id: str) -> SealedKey | None:
+        """A key that no slot has any more; None where it is not kept."""
+        rows = self._execute(_LOAD_RETIRED, (key_id,))
+        return _sealed(rows[0]) if rows else None
 
     def block(self, spki_sha256: bytes, reason: str) -> None:
         """Lets nobody bring this public key from now on; a reason that is there already stays."""
@@ -184,11 +226,15 @@ class Keys:
     def erase_unreferenced(self, account_id: str, region: str, domain: str) -> None:
         """Erases the keys of a domain that neither a setting nor a slot refers to any more.
 
-        Of those that we had made the public half is kept: nobody can have come by such a key honestly.
+        Of those that we had made the public half is kept: nobody can have come by such a key honestly. The
+        key itself is kept where the installation publishes retired keys.
         """
-        for spki, is_ours in self._execute(_ERASE, (account_id, region, domain)):
-            if is_ours:
-                self.block(hashlib.sha256(spki).digest(), "retired")
+        for *row, owner in self._execute(_ERASE, (account_id, region, domain)):
+            if owner is None:
+                continue
+            self.block(hashlib.sha256(row[2]).digest(), "retired")
+            if self._execute(_KEEPS_RETIRED)[0][0]:
+                self._execute(_RETIRE, (*row, owner))
 
 
 def _sealed(row: Row) -> SealedKey:

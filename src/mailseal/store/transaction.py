@@ -18,6 +18,7 @@ from mailseal.store.journal import Journal, ZoneServers
 from mailseal.store.keys import Keys
 from mailseal.store.loaded import Loaded
 from mailseal.store.mailfrom import MailFromRows
+from mailseal.store.retired import RetiredKeys
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
 from mailseal.store.zone import Zone
@@ -29,6 +30,7 @@ class Transaction:
     def __init__(self, execute: Execute) -> None:
         self._loaded = loaded = Loaded()
         self.keys = Keys(execute)
+        self.retired_keys = RetiredKeys(execute)
         self.zone = Zone(execute, loaded)
         self.journal = Journal(execute)
         self.zone_servers = ZoneServers(execute)
