@@ -108,12 +108,12 @@ class ScriptedDns:
         if name.endswith(f"._canary.{HOSTED_ZONE}"):
             return replace(seen, outcome=Outcome.NXDOMAIN, ttl=None, zone=HOSTED_ZONE)
         self.asked.append(question)
+        if name in self.silent:
+            return replace(seen, outcome=Outcome.TEMPORARY, rcode="", ttl=None, detail="no answer")
         if name.endswith(HOSTED_ZONE):
             return self._ours(seen)
         if not any(name == domain or name.endswith(f".{domain}") for domain in self.domains):
             raise AssertionError(f"nobody scripted {question.type} {name}")
-        if name in self.silent:
-            return replace(seen, outcome=Outcome.TEMPORARY, rcode="", ttl=None, detail="no answer")
         if name in self.cnames:
             return self._alias(replace(seen, chain=(self.cnames[name],)))
         if question.type is RecordType.TXT and name in self.texts:

@@ -9,7 +9,6 @@ from pathlib import Path
 from mailseal.core.policy import Policy
 from mailseal.service import disclose
 from mailseal.service.world import World
-from tests.fakes import HOSTED_ZONE
 from tests.unit.native.test_linkpage import opened
 from tests.unit.service.scenes import DOMAIN, Scene, scene
 from tests.unit.service.test_disclose import OPEN, looks, rotated
@@ -20,7 +19,6 @@ PATH = "/mailseal/retired-keys"
 def test_everybody_gets_a_retired_key_with_its_selector_and_dates(tmp_path: Path) -> None:
     async def story() -> None:
         async with scene(tmp_path, policy=OPEN) as here:
-            here.dns.domains.add(HOSTED_ZONE)
             await disclose.settle(here.world)
             selector, _ = await rotated(here)
             await looks(here)

@@ -40,7 +40,6 @@ def played(policy: Policy = OPEN) -> Callable[[Story], Callable[[Path], None]]:
     def as_test(story: Story) -> Callable[[Path], None]:
         async def run(folder: Path) -> None:
             async with scene(folder, policy=policy) as here:
-                here.dns.domains.add(HOSTED_ZONE)
                 await disclose.settle(here.world)
                 await story(here)
 
@@ -56,8 +55,6 @@ async def rotated(here: Scene) -> tuple[str, KeyRef]:
     """Selector and key of a slot whose key was followed by another, and that is blank."""
     await here.create()
     identity = await here.proven()
-    for slot in identity.slots:
-        here.dns.cnames[slot.owner] = slot.owner
     old = rotation.active(identity.slots)
     assert old is not None
     assert old.key is not None
@@ -210,8 +207,6 @@ async def test_an_own_key_cannot_lie_under_one_of_our_tokens(here: Scene) -> Non
 async def test_a_retired_ed25519_key_takes_the_same_way(here: Scene) -> None:
     await here.create()
     identity = await here.proven()
-    for slot in identity.all_slots:
-        here.dns.cnames[slot.owner] = slot.owner
     await here.work(3700)
     await rotate.rotate_identity(here.world, WHO, DOMAIN, here.clock.now(), ed25519_only=True)
     for _ in range(6):
