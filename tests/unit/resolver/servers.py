@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -49,8 +50,14 @@ class Servers:
         self.port = 0
 
     async def start(
-        self, script: Script, host: str = "127.0.0.1", *, stream: Script | None = None
+        self,
+        script: Script,
+        host: str = "127.0.0.1",
+        *,
+        stream: Script | None = None,
+        byte_every_s: float = 0.0,
     ) -> ScriptedServer:
+        """A server that answers; over TCP at once, or byte by byte."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.port = self.port or free_ports(1)[0]
         listener = socket.create_server((host, self.port), family=family)
@@ -74,8 +81,12 @@ class Servers:
             wire = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             server.streamed += 1
             for packet in server.answer(wire, over_tcp=True):
-                writer.write(packet)
-            await writer.drain()
+                pieces = [packet[at : at + 1] for at in range(len(packet))] if byte_every_s else [packet]
+                with contextlib.suppress(ConnectionError):
+                    for piece in pieces:
+                        writer.write(piece)
+                        await writer.drain()
+                        await asyncio.sleep(byte_every_s)
             # The client hangs up; a script that gives half an answer leaves it waiting.
             await reader.read()
             writer.close()
@@ -124,7 +135,8 @@ def always(*answers: str, **keywords: object) -> Script:
     """A script that gives every query the same answer."""
 
     def script(query: dns.message.Message, wire: bytes) -> Packets:
-        yield reply(query, *answers, **keywords).to_wire()  # type: ignore[arg-type]
+        # However large: the server decides, not the size that the query names.
+        yield reply(query, *answers, **keywords).to_wire(max_size=65535)  # type: ignore[arg-type]
 
     return script
 
