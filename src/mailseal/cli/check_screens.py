@@ -6,11 +6,12 @@ References: docs/cli.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
 
+from mailseal.cli import diagnosis_screens
 from mailseal.cli.output import CYAN, GREEN, GREY, RED, YELLOW, Screen, columns, tabbed, text
 from mailseal.cli.screens import Members, first_line, when
 from mailseal.core.observations import printable
@@ -41,6 +42,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 _WORDS = {"MATCH": "right", "TEMP": "no answer", "PARTLY": "not everywhere yet", "NOT_ASKED": "not asked"}
 _SHORT = 8
+_LONGEST_NEXT = 74
 
 
 def right_of(members: Members) -> tuple[int, int]:
@@ -83,15 +85,17 @@ def checked(members: Members, where: str, *, terminal: bool) -> Screen:
     standing = [f"{right} of {count} records right", f"checked {when(members['checked_at'])}"]
     first = first_line(members, standing, where)
     records = shown_records(members)
+    named, numbers = diagnosis_screens.told(members, records)
     if all_well(members) and all(record["finding"] == "MATCH" for record in records):
-        return Screen([first], f"nothing; mail from {name} is signed from now on.")
+        warnings = [text(), *named] if named and terminal else []
+        return Screen([first, *warnings], f"nothing; mail from {name} is signed from now on.")
     rows = _rows(records)
     if not terminal:
         return Screen([first, *tabbed(rows[1:])])
     lines = [first, text(), *columns(rows, right=(1, 2)), text()]
     for finding in _SENTENCES:
-        lines += _told(finding, records)
-    return Screen([*lines, *_end(members)], _following(members))
+        lines += _told(finding, records, numbers)
+    return Screen([*lines, *named, *_end(members)], _following(members))
 
 
 def _rows(records: Sequence[Members]) -> list[list[Text]]:
@@ -118,9 +122,10 @@ def _votes(stage: Members) -> str:
     return f"{stage['matching']} of {stage['asked']}" if stage["asked"] else "not asked"
 
 
-def _told(finding: str, records: Sequence[Members]) -> list[Text]:
-    """The sentence for all records of one finding, and for a wrong value what stands there."""
-    numbered = [(n, record) for n, record in enumerate(records, 1) if _kind(record) == finding]
+def _told(finding: str, records: Sequence[Members], named: Collection[int]) -> list[Text]:
+    """The sentence for all records of one finding whose mistake has no name, and what stands there."""
+    unnamed = [(n, record) for n, record in enumerate(records, 1) if n not in named]
+    numbered = [(n, record) for n, record in unnamed if _kind(record) == finding]
     if not numbered:
         return []
     numbers = [str(number) for number, _ in numbered]
@@ -171,6 +176,10 @@ def _following(members: Members) -> str:
     name = members["identity"]
     if members["dkim_status"] == "FAILED":
         return f"put the records right, then mailseal identity retry {name}"
+    step = diagnosis_screens.step(members)
+    if step:
+        whole = f"{step}, then mailseal identity check {name} --wait"
+        return whole if len(whole) <= _LONGEST_NEXT else f"{step}."
     if could_not_ask(members):
         return f"mailseal identity evidence {name}"
     if all(_kind(record) in ("MATCH", "PARTLY") for record in shown_records(members)):
@@ -189,7 +198,20 @@ def evidence(members: Members, where: str) -> Screen:
         lines += [text(f"   expected  {record['type']}  {printable(record['value'], at_most=1000)}")]
         for one in record["seen"]:
             lines += _answer(one)
+    lines += _probes(members.get("probes", ()))
     return Screen([*lines, text()], f"mailseal identity check {name}")
+
+
+def _probes(probes: Sequence[Members]) -> list[Text]:
+    """What was asked beyond the records, each name once."""
+    lines: list[Text] = []
+    asked = None
+    for one in probes:
+        if one["name"] != asked:
+            asked = one["name"]
+            lines += [text(), text(f"also asked  {printable(asked)}")]
+        lines += _answer(one)
+    return lines
 
 
 def _answer(one: Members) -> list[Text]:
@@ -201,6 +223,7 @@ def _answer(one: Members) -> list[Text]:
     lines = [text((f"   {one['stage'].lower()}  {printable(one['by'])}", GREY)), text(f"     {shown}")]
     lines += [text(f"     CNAME  {printable(target)}") for target in one["chain"]]
     lines += [text(f"     MX  {printable(target)}") for target in one.get("names", ())]
+    lines += [text(f"     address  {printable(address)}") for address in one.get("addresses", ())]
     return lines + [text(f"     TXT  {printable(value, at_most=1000)}") for value in one["texts"]]
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mailseal.core.advice import WORDS, Code
+from mailseal.core.providers import PROVIDERS
+
 ZONE = "dkim.mx.example.net"
 TOKENS = (
     "d2xs5a2qd7edll7bjpxcfqxgp6yz6zx2",
@@ -151,6 +154,48 @@ def checked(*findings: str, **other: Any) -> dict[str, Any]:
         "search_ends_at": "2026-11-26T14:03:11Z",
         "records": rows,
         **other,
+    }
+
+
+def doubled() -> dict[str, Any]:
+    """A check in which two records are found at their names with the domain added twice."""
+    members = checked("MATCH", "NXDOMAIN", "NXDOMAIN")
+    told = []
+    for record in members["records"][1:]:
+        name = record["name"]
+        about = {
+            "seen": [f"{name}.example.com"],
+            "expected": name,
+            "write": name.removesuffix(".example.com"),
+        }
+        told.append(diagnosis("DOUBLED_DOMAIN", name) | about | {"habit": PROVIDERS[2].on_names})
+        record["diagnosis"] = "DOUBLED_DOMAIN"
+    return members | {"diagnoses": told}
+
+
+def warned() -> dict[str, Any]:
+    """A check in which all is right, and something is worth knowing."""
+    members = checked("MATCH", "MATCH", "MATCH", dkim_status="SUCCESS", search_ends_at=None)
+    policy = "_dmarc.example.com  TXT  v=DMARC1; p=none; adkim=s"
+    told = diagnosis("DMARC_STRICT", "") | {"seen": [policy], "expected": "adkim=r"}
+    return members | {"diagnoses": [told]}
+
+
+def diagnosis(code: str, name: str) -> dict[str, Any]:
+    """A diagnosis as the native API gives it, with nothing seen yet."""
+    words = WORDS[Code(code)]
+    return {
+        "code": code,
+        "severity": words.severity,
+        "name": name,
+        "sentence": f"The record {words.one}" if name else words.one,
+        "seen": [],
+        "expected": "",
+        "write": "",
+        "detail": "",
+        "provider": "",
+        "habit": "",
+        "step": words.step,
     }
 
 

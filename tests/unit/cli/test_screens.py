@@ -83,6 +83,8 @@ SCREENS: dict[str, Callable[[], Screen]] = {
     "identity-check-wrong": lambda: check_screens.checked(
         objects.checked("MATCH", "MISMATCH", "NODATA"), "", terminal=True
     ),
+    "identity-check-doubled": lambda: check_screens.checked(objects.doubled(), "", terminal=True),
+    "identity-check-warned": lambda: check_screens.checked(objects.warned(), "", terminal=True),
     "identity-check-silent": lambda: check_screens.checked(
         objects.checked("TEMP", "TEMP", "TEMP"), "", terminal=True
     ),
