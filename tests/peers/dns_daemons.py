@@ -50,13 +50,15 @@ def child(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]
             process.wait(5)
 
 
-def wait_until_it_answers(port: int, name: str, log: Path, *, even_servfail: bool = False) -> None:
+def wait_until_it_answers(
+    port: int, name: str, log: Path, *, even_servfail: bool = False, address: str = "127.0.0.1"
+) -> None:
     """Returns at the first good response; fails with the program's own words after 10 s."""
     query = dns.message.make_query(name, "SOA")
     until = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < until:
         try:
-            told = dns.query.udp(query, "127.0.0.1", port=port, timeout=0.3, ignore_unexpected=True)
+            told = dns.query.udp(query, address, port=port, timeout=0.3, ignore_unexpected=True)
             if even_servfail or told.rcode() == dns.rcode.NOERROR:
                 return
         except (dns.exception.Timeout, OSError):

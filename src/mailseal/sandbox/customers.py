@@ -110,7 +110,7 @@ class Customers:
         now = world.clock.now()
         identity = await get_identity(world, who, name, now)
         wanted = expected_records(identity, identity.newest, now, world.policy)
-        old = await _earlier_target(world, identity) if code == Code.OLD_TOKEN else ""
+        old = await earlier_target(world, identity) if code == Code.OLD_TOKEN else ""
         mess = make_mistake(code, Scene(identity.name, wanted, old))
         self.zones.delete_domain(identity.name)
         for row in mess.rows:
@@ -138,7 +138,7 @@ class Customers:
         written.replace(self._kept_in)
 
 
-async def _earlier_target(world: World, identity: Identity) -> str:
+async def earlier_target(world: World, identity: Identity) -> str:
     """A name in our zone that the domain was once told to point to, for somebody who had it before."""
     now = world.clock.now()
     before = Principal(EARLIER_OWNER, identity.region, "")
