@@ -82,7 +82,7 @@ def _tag(chance: random.Random, text: bytes) -> bytes:
 
 
 def _cut(chance: random.Random, text: bytes) -> bytes:
-    return text[: chance.choice([255, len(text) - 1, len(text) - 4, chance.randrange(1, len(text))])]
+    return text[: chance.choice([255, len(text) - 1, len(text) - 4, chance.randrange(len(text))])]
 
 
 def _cased(chance: random.Random, text: bytes) -> bytes:

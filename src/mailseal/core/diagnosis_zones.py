@@ -16,7 +16,7 @@ from mailseal.core.observations import Observation, Outcome, RecordType, Stage
 from mailseal.core.providers import is_parked
 from mailseal.core.verification import ABSENT, DEFINITIVE, Finding, classify
 
-_LAME = "lame"
+_LAME = "is lame"
 _SPECIAL = "special address"
 _DELEGATED = "is delegated"
 
@@ -194,14 +194,18 @@ def broken_servers(case: Case) -> Diagnosis | None:
     if case.record.verdict is not Finding.TEMP or not _outside_works(case):
         return None
     asked = case.seen_by(Stage.AUTHORITY)
+    left_out = case.facts.left_out
     if any(o.outcome not in UNUSABLE for o in asked):
         return None
-    if _SPECIAL in case.facts.left_out:
-        return case.told(Code.NS_PRIVATE, case.facts.left_out.split("; "), expected="public addresses")
+    if _SPECIAL in left_out:
+        return case.told(Code.NS_PRIVATE, left_out.split("; "), expected="public addresses")
     lame = [o for o in asked if o.rcode or _LAME in o.detail]
-    if lame:
-        return case.told(Code.LAME, _servers(lame), expected="an authoritative answer from each")
-    silent = _servers(asked) or [f"{o.asked.server}  {o.detail}" for o in case.seen_by(Stage.VANTAGE)]
+    if lame or (not asked and _LAME in left_out):
+        return case.told(
+            Code.LAME, _servers(lame) or [left_out], expected="an authoritative answer from each"
+        )
+    silent = _servers(asked) or [left_out]
+    silent += [f"{o.asked.server}  {o.detail}" for o in case.seen_by(Stage.VANTAGE)]
     return case.told(Code.NS_DEAD, silent, expected="an answer from each")
 
 

@@ -111,7 +111,7 @@ class Walker:
         return ()
 
     async def _step(self, name: str, at: Delegation, budget: Budget, depth: int) -> _Answered:
-        reason = f"no server of {at.zone or 'the root'} has an address that can be asked"
+        reason = _unreachable(at, self._lifted)
         async for server, response in self._responses(name, RecordType.NS, at, budget, depth):
             told = _read(name, at, response)
             if told is not None:
@@ -162,6 +162,14 @@ class Walker:
         if len(self._known) >= _REMEMBERED_AT_MOST:
             del self._known[next(iter(self._known))]
         self._known[delegation.zone] = asyncio.get_running_loop().time() + _REMEMBERED_S, delegation
+
+
+def _unreachable(at: Delegation, lifted: Sequence[Network]) -> str:
+    """Why none of a zone's servers can be asked: without an address, or with none but special ones."""
+    glued = [(name, address) for name, addresses in at.glue.items() for address in addresses]
+    why = [(name, address, why_refused(address, lifted)) for name, address in glued]
+    special = [f"{n} {a} is not asked: a special address ({refused})" for n, a, refused in why if refused]
+    return "; ".join(special) or f"no server of {at.zone or 'the root'} has an address that can be asked"
 
 
 def _read(name: str, at: Delegation, response: Response) -> _Answered | None:
