@@ -146,7 +146,8 @@ def _check_spelling(txt: bytes) -> None:
 
 
 def _check_tags(tags: dict[str, bytes]) -> None:
-    if tags.get("v", b"DKIM1") != b"DKIM1":
+    # OpenDKIM and others read V= as v=, so that what it says has to be right too.
+    if any(tags.get(name, b"DKIM1") != b"DKIM1" for name in ("v", "V")):
         raise KeyRecordError("bad_version", "The version must be written v=DKIM1, in this case.")
     if tags.get("k", b"rsa") != b"rsa":
         raise KeyRecordError("bad_key_type", "The key type must be written k=rsa, in lower case.")
