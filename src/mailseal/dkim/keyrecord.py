@@ -146,7 +146,7 @@ def _check_spelling(txt: bytes) -> None:
 
 
 def _check_tags(tags: dict[str, bytes]) -> None:
-    # OpenDKIM and others read V= as v=, so that what it says has to be right too.
+    # One of the four verifiers takes V= for v=, so that what it says has to be right too.
     if any(tags.get(name, b"DKIM1") != b"DKIM1" for name in ("v", "V")):
         raise KeyRecordError("bad_version", "The version must be written v=DKIM1, in this case.")
     if tags.get("k", b"rsa") != b"rsa":
