@@ -71,8 +71,18 @@ class Dns:
         """Removes the records at a name, of one type or all."""
         self._client.ask("DELETE", "/sandbox/dns", query={"name": name, "type": type})
 
+    def mistake(self, domain: str, code: str) -> None:
+        """Publishes what was asked for wrongly, in one of the ways of docs/diagnosis.md: `DOUBLED_DOMAIN` …"""
+        self._client.ask("POST", "/sandbox/dns/mistake", body={"domain": domain, "mistake": code})
+        self._edited.add(domain)
+
+    def repair(self, domain: str) -> None:
+        """Publishes what was asked for in place of whatever stood at the domain."""
+        self._client.ask("POST", "/sandbox/dns/repair", body={"domain": domain})
+        self._edited.add(domain)
+
     def outage(self, domain: str, kind: str) -> None:
-        """Makes the domain's servers fail: servfail, silence, refused; none ends it."""
+        """Makes the domain's servers fail: servfail, silence, refused, lame …; none ends it."""
         self._client.ask("POST", "/sandbox/dns/outage", body={"domain": domain, "outage": kind})
         self._edited.add(domain)
 

@@ -111,7 +111,7 @@ def _first(case: Case, rules: Sequence[Callable[[Case], Diagnosis | None]]) -> l
         found = rule(case)
         if found is not None and all(found.code is not one.code for one in told):
             told.append(found)
-        if len(told) == _GUESSES:
+        if len(told) == _GUESSES or (found is not None and found.code is Code.OUR_ZONE):
             break
     return told
 
