@@ -72,7 +72,7 @@ class Dns:
         self._client.ask("DELETE", "/sandbox/dns", query={"name": name, "type": type})
 
     def mistake(self, domain: str, code: str) -> None:
-        """Publishes what was asked for wrongly, in one of the ways of docs/diagnosis.md: `DOUBLED_DOMAIN` …"""
+        """Publishes what was asked for wrongly, in a way that docs/diagnosis.md names: `DOUBLED_DOMAIN` …"""
         self._client.ask("POST", "/sandbox/dns/mistake", body={"domain": domain, "mistake": code})
         self._edited.add(domain)
 
