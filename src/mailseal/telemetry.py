@@ -21,7 +21,7 @@ Value = str | int | float | bool | None
 FIELDS = frozenset(
     {
         "access_key_id", "account", "api", "bits", "control", "count", "data", "detail", "dns", "error",
-        "fault", "hosted_zone", "identity", "method", "ms", "operation", "pid", "region", "request_id",
+        "fault", "hosted_zone", "identity", "method", "milter", "ms", "operation", "pid", "region", "request_id",
         "status", "text", "version", "where",
     }
 )  # fmt: skip

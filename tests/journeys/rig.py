@@ -78,6 +78,8 @@ class Rig:
     zones: CustomerZones = field(default_factory=CustomerZones)
     ports: Ports = field(default_factory=Ports.free)
     access_keys: tuple[AccessKey, ...] = (KEY,)
+    more: str = ""
+    """More lines of the configuration."""
 
     def __post_init__(self) -> None:
         self._loop = uvloop.new_event_loop()
@@ -106,7 +108,7 @@ class Rig:
             keys=self.keys,
             next_hop=self.next_hop or f"maildir:{self.folder}/mailbox",
         )
-        return parse_config(text, {}, where="the journey")
+        return parse_config(text + self.more, {}, where="the journey")
 
     def call(self, make: Callable[[], Awaitable[T]]) -> T:
         """What an async function gives on the application's own event loop."""

@@ -98,6 +98,7 @@ def _say_ready(running: Running) -> None:
         api=running.api_url,
         dns=" ".join(format_address(address) for address in running.dns_addresses),
         control=str(running.control_path),
+        milter=" ".join(running.milter_sockets) or None,
         hosted_zone=running.world.hosted_zone,
         pid=os.getpid(),
     )
@@ -115,6 +116,8 @@ async def _show_start(running: Running, path: Path) -> None:
         ("hosted zone", f"{world.hosted_zone}, serial {serial}"),
         ("next hop", f"{config.nexthop.url}, {await _next_hop(running)}"),
     ]
+    if running.milter_sockets:
+        rows.append(("milter", ", ".join(running.milter_sockets)))
     if config.api.metrics:
         rows.append(("metrics", config.api.metrics))
     out = output()

@@ -1,0 +1,208 @@
+"""A Postfix of our own for a test: its own queue and ports, configured by the lines that docs/mta.md shows.
+
+The machine's own Postfix, if it has one, is neither asked nor touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import smtplib
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+from mailseal.sandbox.settings import free_ports
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "mta.md"
+WITHIN = 60.0
+
+# Nothing but what a test needs; the rest is taken from docs/mta.md.
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+myhostname = mx.test
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_relay_restrictions = check_client_access static:permit, reject
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_peername_lookup = no
+smtpd_sasl_auth_enable = no
+smtp_tls_security_level = none
+relayhost = [127.0.0.1]:{next_hop}
+smtp_host_lookup = native
+disable_dns_lookups = yes
+minimal_backoff_time = 300s
+message_size_limit = 20480000
+mailbox_size_limit = 0
+"""
+MASTER = """
+127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{bare} inet n - n - - smtpd -o smtpd_milters=
+pickup    unix n - n 60 1 pickup
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+verify    unix - - n - 1 verify
+flush     unix n - n 1000? 0 flush
+proxymap  unix - - n - - proxymap
+smtp      unix - - n - - smtp
+relay     unix - - n - - smtp
+showq     unix n - n - - showq
+error     unix - - n - - error
+retry     unix - - n - - error
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+def documented(mark: str) -> str:
+    """The block of docs/mta.md behind a mark."""
+    found = re.search(rf"<!-- {re.escape(mark)} -->\n```\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert found is not None, mark
+    return found[1]
+
+
+@dataclass
+class Kept:
+    """Where the mail goes: each one byte for byte, by its recipient."""
+
+    mails: dict[str, bytes] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        with self.changed:
+            for recipient in envelope.rcpt_tos:
+                self.mails[recipient] = envelope.content
+            self.changed.notify_all()
+        return "250 kept"
+
+    def wait_for(self, *recipients: str) -> None:
+        """Until there is a mail for each of them."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: all(one in self.mails for one in recipients), WITHIN)
+
+
+@dataclass
+class Postfix:
+    """A running Postfix, and where its mail goes."""
+
+    folder: Path
+    port: int
+    bare_port: int
+    """Takes mail without asking a milter."""
+    kept: Kept
+
+    @property
+    def milter_socket(self) -> Path:
+        """Where docs/mta.md puts the milter's socket."""
+        return self.folder / "queue" / "mailseal" / "milter.sock"
+
+    def client(self, *, login: str = "", address: str = "") -> smtplib.SMTP:
+        """A client that Postfix takes for the one it is told."""
+        client = smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.test", timeout=WITHIN)
+        client.ehlo()
+        attributes = [f"ADDR={address}"] if address else []
+        attributes += [f"LOGIN={login}"] if login else []
+        if attributes:
+            code, text = client.docmd("XCLIENT", " ".join(attributes))
+            assert code == 220, text
+            client.ehlo()
+        return client
+
+    def hand_in(self, client: smtplib.SMTP, raw: bytes, recipient: str) -> tuple[int, bytes]:
+        """The answer to one letter's DATA."""
+        assert client.mail("bounces@example.com", ["BODY=8BITMIME"])[0] == 250
+        assert client.rcpt(recipient)[0] == 250
+        try:
+            return client.data(raw)
+        except smtplib.SMTPDataError as refused:
+            return refused.smtp_code, bytes(refused.smtp_error)
+
+    def log(self) -> str:
+        """What it has logged."""
+        path = self.folder / "log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def command(self, *words: str) -> str:
+        """What one of Postfix's own programs prints."""
+        done = subprocess.run([words[0], "-c", str(self.folder / "conf"), *words[1:]], capture_output=True)
+        return done.stdout.decode() + done.stderr.decode()
+
+
+@contextmanager
+def running_postfix() -> Iterator[Postfix]:
+    """A Postfix that takes mail, asks the milter of docs/mta.md, and hands on to a server that keeps it."""
+    port, bare, next_hop = free_ports(3)
+    # Postfix's own users must be able to pass, and the paths of its sockets be short.
+    folder = Path(tempfile.mkdtemp(prefix="pf"))
+    folder.chmod(0o755)
+    kept = Kept()
+    server = Controller(
+        kept, "127.0.0.1", next_hop, decode_data=False, data_size_limit=1 << 26, ready_timeout=WITHIN
+    )
+    server.factory = lambda: SMTP(kept, hostname="next.test", data_size_limit=1 << 26, enable_SMTPUTF8=True)
+    server.start()
+    try:
+        _configure(folder, port, bare, next_hop)
+        conf = str(folder / "conf")
+        master = subprocess.Popen(["postfix", "-c", conf, "start-fg"], stdin=subprocess.DEVNULL)
+        try:
+            running = Postfix(folder, port, bare, kept)
+            _wait_until_it_answers(running, master)
+            yield running
+        finally:
+            subprocess.run(["postfix", "-c", conf, "stop"], capture_output=True, timeout=WITHIN)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                master.wait(30)
+            if master.poll() is None:
+                master.kill()
+                master.wait(30)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _configure(folder: Path, port: int, bare: int, next_hop: int) -> None:
+    for name in ("conf", "queue", "data"):
+        (folder / name).mkdir(mode=0o755)
+    shutil.chown(folder / "data", "postfix")
+    main = MAIN.format(folder=folder, next_hop=next_hop) + documented("postfix:main.cf")
+    (folder / "conf" / "main.cf").write_text(main)
+    (folder / "conf" / "master.cf").write_text(MASTER.format(port=port, bare=bare))
+    (folder / "queue" / "mailseal").mkdir(mode=0o755)
+
+
+def _wait_until_it_answers(running: Postfix, master: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + WITHIN
+    while time.monotonic() < deadline:
+        assert master.poll() is None, running.log()
+        assert ": fatal: " not in running.log(), running.log()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", running.port), 5) as opened:
+            if opened.recv(3) == b"220":
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"Postfix did not start:\n{running.log()}")
