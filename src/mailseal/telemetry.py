@@ -21,8 +21,8 @@ Value = str | int | float | bool | None
 FIELDS = frozenset(
     {
         "access_key_id", "account", "api", "bits", "control", "count", "data", "detail", "dns", "error",
-        "fault", "hosted_zone", "identity", "method", "milter", "ms", "operation", "pid", "region", "request_id",
-        "status", "text", "version", "where",
+        "fault", "hosted_zone", "identity", "method", "milter", "ms", "operation", "pid", "region",
+        "request_id", "status", "text", "version", "where",
     }
 )  # fmt: skip
 """All that a line may say besides its time and its event."""

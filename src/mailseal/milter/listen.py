@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any
 
 from mailseal.milter.admission import Network, Stranger, Terms, is_inside, place_of
 from mailseal.milter.conversation import Conversation, Letter, Say
@@ -92,17 +92,16 @@ class Connection(asyncio.Protocol):
         self.work: asyncio.Task[None] | None = None
         """A letter that is being signed; nothing else is heard meanwhile."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Lets the MTA in, or closes at once."""
-        # Cast, since uvloop's transports are none by inheritance.
-        self._transport = cast(asyncio.Transport, transport)
+    def connection_made(self, transport: Any) -> None:
+        """Lets the MTA in, or closes at once; uvloop's transports are none of asyncio's by inheritance."""
+        self._transport = transport
         opened = transport.get_extra_info("socket")
         peer = transport.get_extra_info("peername")
         is_tcp = opened is not None and opened.family != socket.AF_UNIX
         full = len(self._milter.connections) >= self._milter.limits.connections
         if full or (is_tcp and not (peer and is_inside(peer[0], self._mta_networks))):
             self._milter.telemetry.count("mailseal_milter_connections_total", outcome="refused")
-            self._transport.abort()
+            transport.abort()
             return
         self._milter.telemetry.count("mailseal_milter_connections_total", outcome="accepted")
         self._milter.connections.add(self)
