@@ -24,9 +24,9 @@ from mailseal.nameserver.listen import start_name_server
 from tests.peers import dns_daemons
 from tests.unit.nameserver.zones import APEX, LONG_KEY, SETTINGS, written_zone
 
-QUERIES = 1000
+QUERIES, MANY = 1000, 5000
 NAMES = ["", "tokenwithkey", "blank", "huge", "ns1", "ns2", "a.ns2", "b.ns2", "unknown", "x.tokenwithkey"]
-NAMES += ["x.y.z", "*", "_domainkey", "ns1.ns1", "-", "tokenwithke", "tokenwithkeyy"]
+NAMES += ["x.y.z", "*", "_domainkey", "_serial", "ns1.ns1", "-", "tokenwithke", "tokenwithkeyy"]
 OUTSIDE = ("example.com.", "mx.example.net.", ".", f"x{APEX}.")
 TYPES = ("TXT", "TXT", "TXT", "A", "AAAA", "NS", "SOA", "MX", "CNAME", "PTR", "SRV", "CAA", "TYPE4711")
 
@@ -57,6 +57,7 @@ def zone_file(folder: Path) -> Path:
     for host, addresses in SETTINGS.addresses.items():
         if host.endswith(APEX):
             lines += [f"{host}. 3600 IN {'AAAA' if ':' in a else 'A'} {a}" for a in addresses]
+    lines.append(f'_serial.{APEX}. 60 IN TXT "{source.serial}"')
     for owner, served in source.texts.items():
         text = (served.text or b"").decode()
         strings = " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255)) or '""'
@@ -108,9 +109,9 @@ def seen(query: dns.message.Message, port: int, *, tcp: bool) -> dict[str, objec
     }
 
 
-def compare_with(port: int, ours: int, seed: int) -> None:
+def compare_with(port: int, ours: int, seed: int, queries: int = QUERIES) -> None:
     chance = random.Random(seed)
-    for number in range(QUERIES):
+    for number in range(queries):
         query = random_query(chance)
         tcp = chance.random() < 0.05
         theirs, mine = seen(query, port, tcp=tcp), seen(query, ours, tcp=tcp)
@@ -178,6 +179,15 @@ def test_nsd_gives_odd_messages_the_same_code(tmp_path: Path) -> None:
 def test_knot_serving_the_same_zone_gives_the_same_answers(tmp_path: Path) -> None:
     with our_server() as ours, dns_daemons.knot(tmp_path, APEX, zone_file(tmp_path)) as port:
         compare_with(port, ours, seed=2)
+
+
+@pytest.mark.suite_dns
+@pytest.mark.timeout(300)
+@pytest.mark.needs_debian("nsd", "knot")
+def test_ten_thousand_questions_are_answered_as_nsd_and_knot_answer_them(tmp_path: Path) -> None:
+    for number, daemon in enumerate((dns_daemons.nsd, dns_daemons.knot)):
+        with our_server() as ours, daemon(tmp_path, APEX, zone_file(tmp_path)) as port:
+            compare_with(port, ours, seed=3 + number, queries=MANY)
 
 
 @pytest.mark.needs_debian("bind9-dnsutils")
