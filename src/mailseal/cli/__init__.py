@@ -26,6 +26,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "access": ("mailseal.cli.access", "access keys: create, import, list, disable, enable, delete"),
     "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),
     "keys": ("mailseal.cli.keys", "inspect a file, stock, rotate-master"),
+    "sign": ("mailseal.cli.mail", "one message, with a key of yours"),
+    "verify": ("mailseal.cli.mail", "what the signatures of one message are worth, and why"),
     "sandbox": ("mailseal.cli.sandbox", "a whole Mailseal on 127.0.0.1 for developers"),
     "version": ("mailseal.cli.version", "which Mailseal this is"),
 }
