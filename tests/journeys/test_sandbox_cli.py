@@ -115,6 +115,21 @@ def test_an_identity_is_published_checked_and_its_mail_shown(cli: Cli) -> None:
     assert cli("mailbox", "show", fails=1) == "sandbox  there is no mail\n"
 
 
+def test_a_mistake_is_played_by_its_name_told_and_repaired(cli: Cli) -> None:
+    client = client_of(cli)
+    client.ask("POST", "/identities", body={"identity": "example.info"})
+    told = cli("dns", "mistake", "example.info", "DOUBLED_DOMAIN")
+    assert told.count("_domainkey.example.info.example.info\tCNAME\t") == 3
+    found = client.ask("POST", "/identities/example.info/check")
+    assert {record["diagnosis"] for record in found["records"]} == {"DOUBLED_DOMAIN"}
+    assert found["diagnoses"][0]["write"].endswith("._domainkey")
+    assert "not a mistake" in cli("dns", "mistake", "example.info", "TXT_ESCAPED", fails=3)
+    assert cli("dns", "repair", "example.info").count("\tCNAME\t") == 3
+    found = client.ask("POST", "/identities/example.info/check")
+    assert {record["finding"] for record in found["records"]} == {"MATCH"}
+    assert [record["diagnosis"] for record in found["earlier"][0]["records"]] == ["DOUBLED_DOMAIN"] * 3
+
+
 def test_the_clock_shows_how_far_it_is_ahead(cli: Cli) -> None:
     cli("clock", "advance", "48h")
     told = json.loads(cli("clock", "--json"))

@@ -199,7 +199,17 @@ def evidence(members: Members, where: str) -> Screen:
         for one in record["seen"]:
             lines += _answer(one)
     lines += _probes(members.get("probes", ()))
+    lines += _earlier(members.get("earlier", ()))
     return Screen([*lines, text()], f"mailseal identity check {name}")
+
+
+def _earlier(kept: Sequence[Members]) -> list[Text]:
+    """One line for each older picture: when it was last seen, and what each record was then."""
+    lines = [text()] if kept else []
+    for one in kept:
+        words = "  ".join(str(record["diagnosis"] or record["finding"]) for record in one["records"])
+        lines.append(text((f"before {when(one['checked_at'])}  ", GREY), words))
+    return lines
 
 
 def _probes(probes: Sequence[Members]) -> list[Text]:

@@ -175,6 +175,7 @@ def check(
         "ed25519_records": noted.get("ed25519_records", []),
         "diagnoses": noted.get("diagnoses", []),
         "probes": noted.get("probes", []),
+        "earlier": noted.get("earlier", []),
         "mail_from_records": beside["records"],
     }
 

@@ -22,6 +22,8 @@ _MOST_PROBES = 40
 _TEXTS_AT_MOST = 4
 _NAMES_AT_MOST = 8
 _ANSWER_CHARACTERS = 4096
+_MOST_EARLIER = 5
+_EARLIER_ANSWERS, _EARLIER_VALUES, _EARLIER_CHARACTERS = 4, 2, 200
 
 
 def format_report(
@@ -48,6 +50,39 @@ def format_report(
         },
         separators=(",", ":"),
     )
+
+
+def with_earlier(report: str, before: str | None) -> str:
+    """A report with what was seen before it, shortened: each picture once, the newest of them first."""
+    if before is None:
+        return report
+    members, was = json.loads(report), json.loads(before)
+    earlier = was.get("earlier", [])
+    if was.get("picture") != members["picture"]:
+        earlier = [_shortened(was), *earlier][:_MOST_EARLIER]
+    return json.dumps(members | {"earlier": earlier}, separators=(",", ":"))
+
+
+def _shortened(was: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a check whose picture another one has replaced."""
+    records = [
+        {
+            "name": record["name"],
+            "finding": record["finding"],
+            "diagnosis": record.get("diagnosis"),
+            "seen": [
+                {
+                    **{name: one[name] for name in ("by", "stage", "type", "outcome", "rcode")},
+                    "chain": one["chain"][:_EARLIER_VALUES],
+                    "texts": [text[:_EARLIER_CHARACTERS] for text in one["texts"][:_EARLIER_VALUES]],
+                }
+                for one in record["seen"][:_EARLIER_ANSWERS]
+            ],
+        }
+        for record in was["records"]
+    ]
+    kept = {name: was[name] for name in ("checked_at", "evidence", "error_type")}
+    return kept | {"records": records}
 
 
 def picture_of(report: CheckReport) -> str:
@@ -149,6 +184,6 @@ def _answer(one: Observation, at_most: int) -> dict[str, Any]:
         "authenticated": one.authenticated,
         "ttl": one.ttl,
         "negative_ttl": one.negative_ttl,
-        "detail": printable(one.detail),
+        "detail": printable(one.detail, at_most=min(at_most, 300)),
         "took_ms": one.took_ms,
     }

@@ -28,7 +28,7 @@ from mailseal.core.verification import (
 )
 from mailseal.service.configure import apply_change, get_identity, with_wanted_key
 from mailseal.service.diagnose import Diagnosed, diagnosed, diagnosed_once
-from mailseal.service.reports import format_report
+from mailseal.service.reports import format_report, with_earlier
 from mailseal.service.stock import write_with_keys
 from mailseal.service.watch import note_look
 from mailseal.service.world import DueCheck, Tx, World
@@ -154,7 +154,8 @@ async def _note(
         if second is not None:
             also = with_ed25519_check(change.identity, second, now, world.policy)
             change = Change(also.identity, change.events + also.events)
-        tx.evidence.save(setting_id, now, text)
+        before = tx.evidence.latest(setting_id)
+        tx.evidence.save(setting_id, now, with_earlier(text, before[1] if before else None))
         return apply_change(tx, world, with_wanted_key(tx, world, change, now), now)
 
     try:
