@@ -134,6 +134,9 @@ class KeysConfig:
     )
     stock_2048: int = _key(200, "pairs of 2048 bits made ahead of need")
     stock_1024: int = _key(20, "pairs of 1024 bits made ahead of need")
+    own_keys_per_second: int = _key(
+        2, "own keys that an account may bring a second, ten times as many at once; 0: no limit"
+    )
     refill_per_minute: int = _key(0, "pairs made a minute for the stock; 0: as fast as its process can")
 
 

@@ -50,6 +50,7 @@ authorities = false
 listen = ["127.0.0.1:{api}"]
 [keys]
 stock_2048 = 0
+own_keys_per_second = 0
 stock_1024 = 12
 [nexthop]
 url = "maildir:{folder}/mail"

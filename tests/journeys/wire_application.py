@@ -50,7 +50,7 @@ class Application:
         return Config(
             store=StoreConfig(database=f"sqlite:{data / 'mailseal.db'}", master_key=f"file:{master}"),
             dns=DnsConfig(hosted_zone="dkim.wire.test", listen=("127.0.0.1:0",)),
-            keys=KeysConfig(stock_2048=0, stock_1024=0),
+            keys=KeysConfig(stock_2048=0, stock_1024=0, own_keys_per_second=0),
             api=ApiConfig(listen=("127.0.0.1:0",), regions=("us-east-1", "eu-west-1")),
             nexthop=NextHopConfig(url=f"maildir:{data / 'mail'}"),
         )

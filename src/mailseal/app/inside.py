@@ -32,6 +32,7 @@ from mailseal.app.parts import (
     mail_from_hosts_of,
     make_next_hop,
     make_resolver,
+    own_key_rate_of,
     policy_of,
     region_zones_of,
 )
@@ -130,6 +131,7 @@ async def open_inside(
         regions=config.api.regions,
         token_secret=derivation,
         stock_target={2048: config.keys.stock_2048, 1024: config.keys.stock_1024},
+        own_key_rate=own_key_rate_of(config),
         refill_per_minute=config.keys.refill_per_minute,
         stock_missed=partial(_count_key, telemetry, "mailseal_stock_misses_total"),
         new_id=lambda: secrets.token_hex(16),
@@ -196,6 +198,13 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     logging.getLogger().addHandler(handler)
     parts.callback(logging.getLogger().removeHandler, handler)
     return telemetry
+
+
+def _next_hop(config: Config, parts: AsyncExitStack) -> SmtpNextHop | MaildirNextHop:
+    """The next hop, to be closed by `parts`."""
+    next_hop = make_next_hop(config)
+    parts.push_async_callback(next_hop.close)
+    return next_hop
 
 
 def _key_maker(telemetry: Telemetry, parts: AsyncExitStack) -> ChildKeyMaker:

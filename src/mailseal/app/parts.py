@@ -15,6 +15,7 @@ from pathlib import Path
 from mailseal.config import Config, SetupError
 from mailseal.core.addressid import parse_address
 from mailseal.core.errors import BadRequest
+from mailseal.core.limits import Rate
 from mailseal.core.mailfrom import MailFromHosts
 from mailseal.core.names import parse_domain
 from mailseal.core.policy import Policy
@@ -138,6 +139,12 @@ def links_of(config: Config, api_url: str, operator_account: str) -> Links:
     except BadRequest as refusal:
         what = f'[sending] verification_from = "{sender}" is not an address'
         raise SetupError(what, do=refusal.hint) from None
+
+
+def own_key_rate_of(config: Config) -> Rate | None:
+    """How many keys of its own an account may bring, or None for no limit."""
+    per_second = config.keys.own_keys_per_second
+    return Rate(per_second, 10 * per_second) if per_second else None
 
 
 def make_zone(config: Config, apex: str, source: ZoneSource) -> Zone:

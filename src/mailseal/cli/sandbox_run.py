@@ -91,7 +91,7 @@ def config_of(settings: SandboxSettings) -> Config:
             allow_networks=("127.0.0.0/8",),
             port=ports.customers_dns,
         ),
-        keys=KeysConfig(stock_2048=STOCK_2048, stock_1024=STOCK_1024),
+        keys=KeysConfig(stock_2048=STOCK_2048, stock_1024=STOCK_1024, own_keys_per_second=0),
         api=ApiConfig(listen=(f"{LOOPBACK}:{ports.api}",), regions=REGIONS),
         nexthop=NextHopConfig(f"maildir:{settings.mailbox}"),
         signing=SigningConfig(batch=False),

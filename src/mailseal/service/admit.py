@@ -12,14 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mailseal.core.access import AccessKey, Principal, check_permission, no_match, secret_name, usable
-from mailseal.core.limits import Bucket, Rate, after_request, check_identities
+from mailseal.core.limits import check_identities
+from mailseal.service.rates import Rates, remember
 from mailseal.service.world import Keyring, Store, Tx
-
-K = TypeVar("K")
-T = TypeVar("T")
 
 _DECOY = "decoy-of-the-length-of-a-real-secret-000"
 
@@ -47,27 +45,8 @@ class OpenedKeys:
         if sealed:
             secret = keyring.open_secret(secret_name(key.access_key_id), sealed).decode()
         whole = replace(key, secret=secret)
-        _remember(self._kept, key.access_key_id, (key, sealed, whole), self._capacity)
+        remember(self._kept, key.access_key_id, (key, sealed, whole), self._capacity)
         return whole
-
-
-class Rates:
-    """The buckets of the accounts that have a rate, one for each region; the least recently used goes first.
-
-    Only proven requests get here, so an account's bucket is nobody else's to empty.
-    """
-
-    def __init__(self, capacity: int = 4096) -> None:
-        self._capacity = capacity
-        self._buckets: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
-
-    def pass_one(self, account_id: str, region: str, rate: Rate | None, now: datetime) -> None:
-        """Lets one request through; raises TooManyRequests."""
-        if rate is None:
-            return
-        place = (account_id, region)
-        bucket = after_request(self._buckets.get(place), rate, now)
-        _remember(self._buckets, place, bucket, self._capacity)
 
 
 class Gate:
@@ -121,10 +100,3 @@ def take_place(tx: Tx, who: Principal) -> None:
 def give_place_back(tx: Tx, who: Principal) -> None:
     """Counts one identity of the account less."""
     tx.access_keys.give_place_back(who.account_id, who.region)
-
-
-def _remember(kept: OrderedDict[K, T], name: K, value: T, capacity: int) -> None:
-    kept[name] = value
-    kept.move_to_end(name)
-    if len(kept) > capacity:
-        kept.popitem(last=False)

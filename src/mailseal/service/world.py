@@ -26,6 +26,7 @@ from mailseal.core.envelope import (
     RecipientAnswer,
 )
 from mailseal.core.identity import Event, Identity, Parent
+from mailseal.core.limits import Rate
 from mailseal.core.mailfrom import MailFrom, MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
@@ -45,6 +46,7 @@ from mailseal.dkim.sign import DEFAULT as SIGN_OPTIONS
 from mailseal.dkim.sign import SignOptions
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys, RetiredKeys
+from mailseal.service.rates import Rates
 from mailseal.service.surroundings import Surroundings
 from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
 
@@ -479,6 +481,9 @@ class World:
     name_servers: NameServers = field(default_factory=NoOthers)
     suffixes: PublicSuffixes = NO_SUFFIXES
     breaker: Breaker = field(default_factory=Breaker)
+    own_key_rate: Rate | None = None
+    """How many keys of its own an account may bring; None for as many as it likes."""
+    own_keys: Rates = field(default_factory=Rates)
     sign_options: SignOptions = SIGN_OPTIONS
     operator_domain: str = ""
     """The operator's own identity that signs every message too, below its sender; empty: none does."""

@@ -7,11 +7,15 @@ import base64
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
-from mailseal.core.errors import BadRequest
+from mailseal.core.access import Principal
+from mailseal.core.errors import BadRequest, TooManyRequests
+from mailseal.core.identity import ByoDkim
 from mailseal.core.keys import KeyPlace
+from mailseal.core.limits import Rate
 from mailseal.dkim.keys import PrivateKey
 from mailseal.service.ownkeys import sealed_own_key
 from mailseal.service.world import World
@@ -49,6 +53,32 @@ def test_a_key_that_another_account_signs_with_is_refused_without_a_word_of_whos
         await one.create("other.example", STRANGER, **own(pooled_key(1)))
 
     play(tmp_path, story)
+
+
+def test_good_keys_are_loaded_at_a_rate_and_bad_ones_cost_none_of_it(tmp_path: Path) -> None:
+    async def story(one: Scene) -> None:
+        def put(number: int, who: Principal = WHO) -> Any:
+            return one.put("EXTERNAL", who, **own(pooled_key(number, 1024), f"s{number}"))
+
+        await one.create()
+        await one.create(who=STRANGER, name="other.example")
+        for _ in range(5):
+            with pytest.raises(BadRequest):
+                await one.put("EXTERNAL", selector="s1", private_key=text(pooled_key(0, 1024))[:-8])
+        for number in range(3):
+            await put(number)
+        with pytest.raises(TooManyRequests, match="Rate exceeded") as refused:
+            await put(3)
+        assert "in a second" in refused.value.hint
+        assert (await one.get()).newest.method == ByoDkim("s2", ANY)
+        stranger = await one.put("EXTERNAL", STRANGER, "other.example", **own(pooled_key(3, 1024), "s3"))
+        assert stranger.newest.method == ByoDkim("s3", ANY)
+        one.clock.advance(seconds=0.5)
+        await put(2)
+        with pytest.raises(TooManyRequests):
+            await put(3)
+
+    play(tmp_path, story, own_key_rate=Rate(2, 3))
 
 
 def test_an_account_may_sign_for_several_domains_with_one_key_and_bring_it_again(tmp_path: Path) -> None:
