@@ -113,7 +113,11 @@ def test_a_red_test_ends_with_what_the_checks_found(pytester: pytest.Pytester) -
     )
     done.assert_outcomes(failed=3)
     done.stdout.re_match_lines(
-        [r"-+ mailseal -+", r"example\.com  FAILED  0 of 3 records right, .*", r"  ✗ 1 \S{8}….* RECORD_MISSING"]
+        [
+            r"-+ mailseal -+",
+            r"example\.com  FAILED  0 of 3 records right, .*",
+            r"  ✗ 1 \S{8}….* RECORD_MISSING",
+        ]
     )
     done.stdout.fnmatch_lines(["*example.org is FAILED and does not become SUCCESS*", "*there are 0 mails*"])
 

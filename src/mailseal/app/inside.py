@@ -200,13 +200,6 @@ def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:
     return telemetry
 
 
-def _next_hop(config: Config, parts: AsyncExitStack) -> SmtpNextHop | MaildirNextHop:
-    """The next hop, to be closed by `parts`."""
-    next_hop = make_next_hop(config)
-    parts.push_async_callback(next_hop.close)
-    return next_hop
-
-
 def _key_maker(telemetry: Telemetry, parts: AsyncExitStack) -> ChildKeyMaker:
     """The maker of keys, to be closed by `parts`; each key that it makes is counted."""
     maker = ChildKeyMaker(on_made=partial(_count_key, telemetry, "mailseal_keys_made_total"))

@@ -121,13 +121,11 @@ def caches(folder: Path, place: Installation) -> Iterator[list[int]]:
     """The ports of three Unbounds, started one after the other."""
     forwards = {"test": place.customers, HOSTED_ZONE: place.dns}
     with ExitStack() as stack:
-        # One name server alone, killed again and again: it is asked on, as one of several would be.
-        patient = "  infra-keep-probing: yes\n  infra-host-ttl: 2\n  infra-cache-max-rtt: 1000\n"
         ports = []
         for number, manner in enumerate(UNBOUNDS):
             own = folder / f"unbound{number}"
             own.mkdir()
-            more = f"{manner}{patient}  cache-max-negative-ttl: 3600\n"
+            more = f"{manner}  cache-max-negative-ttl: 3600\n"
             ports.append(stack.enter_context(dns_daemons.unbound(own, forwards, more)))
             time.sleep(STAGGERED_S)
         yield ports
