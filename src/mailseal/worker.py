@@ -98,8 +98,11 @@ class Worker:
     async def close(self) -> None:
         """Ends the loops and the checks that are on their way; the next start takes up what they leave."""
         tasks = [*self._loops, *self._checks, *self._mails]
-        for task in tasks:
-            task.cancel()
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            # More than once: before Python 3.12 wait_for() loses a cancellation that meets its answer.
+            await asyncio.wait(pending, timeout=1)
         await asyncio.gather(*tasks, return_exceptions=True)
         self._loops = []
 

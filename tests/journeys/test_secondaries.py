@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.opcode
@@ -56,8 +57,9 @@ class Secondary:
             else:
                 if not self.is_stuck:
                     again = dns.message.make_query(query.question[0].name, "TXT")
-                    answer = dns.query.udp(again, "127.0.0.1", port=self.primary, timeout=20)
-                    self._given = answer.answer
+                    with contextlib.suppress(dns.exception.DNSException, OSError):
+                        answer = dns.query.udp(again, "127.0.0.1", port=self.primary, timeout=1)
+                        self._given = answer.answer
                 response.answer = self._given
             self._socket.sendto(response.to_wire(), client)
 
