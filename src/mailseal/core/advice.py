@@ -90,7 +90,7 @@ def _both(told: str, step: str, severity: Severity = Severity.FAULT) -> Words:
     return Words(told.format(**_ONE), told.format(**_MANY), step, severity)
 
 
-_NOT_IN_DNS = "{is} not in the DNS: no such name, neither at the places where it often lands."
+_NOT_IN_DNS = "{is} not in the DNS: no such name, nor at one where such records often land."
 
 WORDS: dict[Code, Words] = {
     Code.RECORD_MISSING: _both(_NOT_IN_DNS, "create what is missing"),
