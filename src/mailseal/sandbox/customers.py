@@ -37,6 +37,8 @@ class Customers:
     def __init__(self, zones: CustomerZones, kept_in: Path | None) -> None:
         self.zones = zones
         self._kept_in = kept_in
+        self.mistaken: set[str] = set()
+        """Domains whose owners have made a mistake and stay with it."""
         if kept_in is not None and kept_in.exists():
             _fill(zones, json.loads(kept_in.read_text(encoding="utf-8")))
 
@@ -62,6 +64,7 @@ class Customers:
 
     def forget(self, domain: str) -> None:
         """Removes everything at a domain and below it; raises BadRequest for what is no name."""
+        self.mistaken.discard(domain)
         try:
             self.zones.delete_domain(domain)
         except ValueError as refused:
@@ -70,6 +73,7 @@ class Customers:
 
     def forget_all(self) -> None:
         """Removes every record and outage."""
+        self.mistaken.clear()
         for domain in {record.name for record in self.zones.records()} | set(self.zones.outages()):
             self.zones.delete_domain(domain)
         self._keep()
@@ -98,6 +102,7 @@ class Customers:
             wanted += ed25519_records(identity, world.clock.now(), world.policy)
         if mail_from and domain is not None:
             wanted += expected_mail_from_records(domain, world.mail_from_hosts)
+        self.mistaken.discard(name)
         self.zones.publish(wanted)
         self._keep()
         return wanted
@@ -112,6 +117,7 @@ class Customers:
         wanted = expected_records(identity, identity.newest, now, world.policy)
         old = await earlier_target(world, identity) if code == Code.OLD_TOKEN else ""
         mess = make_mistake(code, Scene(identity.name, wanted, old))
+        self.mistaken.add(identity.name)
         self.zones.delete_domain(identity.name)
         for row in mess.rows:
             self.set_record(row.name, row.type, row.values, None)

@@ -1,7 +1,7 @@
 """The obedient customer: publishes what is asked, a while after it was asked.
 
 Rule: it does what a person with the list of records would do and touches nothing else; each setting once, so
-that a record that a developer takes away again stays away.
+that a record that a developer takes away again stays away. A mistake that was made on purpose stands.
 References: docs/operating.md.
 """
 
@@ -85,6 +85,8 @@ class ObedientCustomer:
     async def _publish(self, asked: Asked) -> None:
         del self._waiting[asked]
         self._done.add(asked.setting_id)
+        if asked.name in self._customers.mistaken:
+            return
         try:
             records = await self._customers.publish(
                 self._world, asked.who, asked.name, dkim=not asked.is_mail_from, mail_from=asked.is_mail_from

@@ -67,6 +67,25 @@ def test_what_a_new_identity_asks_for_is_published_once(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_a_mistake_stands_until_it_is_repaired(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        await scene.create("example.com")
+        await scene.customers.make_mistake(scene.world, scene.who, "example.com", "DOUBLED_DOMAIN")
+        await scene.customer.look()
+        names = {record.name.rstrip(".") for record in scene.customers.zones.records()}
+        assert len(names) == 3
+        assert all(name.endswith(".example.com.example.com") for name in names)
+        await scene.customers.repair(scene.world, scene.who, "example.com")
+        await scene.customer.look()
+        assert not any(
+            record.name.rstrip(".").endswith("example.com.example.com")
+            for record in scene.customers.zones.records()
+        )
+        assert len(scene.published()) == 3
+
+    play(tmp_path, story)
+
+
 def test_nothing_is_published_before_its_time(tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         await scene.create("example.com")
