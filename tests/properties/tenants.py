@@ -81,7 +81,7 @@ class Tenants(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.parts = AsyncExitStack()
         self.holdings: dict[tuple[str, str, str], Holding] = {}
-        self.standing: set[tuple[tuple[str, str, str], str]] = set()
+        self.standing: set[tuple[str, str, str]] = set()
         self.sent = self.signed = self.steps = 0
 
     @initialize(first=st.lists(PLACES, min_size=2, max_size=5))
@@ -122,9 +122,10 @@ class Tenants(RuleBasedStateMachine):
         assert self._key(who, domain) not in self.holdings
         held = self.holdings[self._key(who, domain)] = Holding()
         self._note_selectors(held, made)
-        # The same account gets the same tokens again, and what its owner published stands since.
+        # What the owner published stands: the same account gets the same tokens again, and an own key's
+        # record serves every region.
         tokens = dkim_attributes(made).tokens
-        held.published = {(self._key(who, domain), token) for token in tokens} <= self.standing
+        held.published = {(who.account_id, domain, token) for token in tokens} <= self.standing
 
     @rule(which=HELD, place=PLACES, own=st.booleans())
     def change(self, which: int, place: tuple[Principal, str], own: bool) -> None:
@@ -144,7 +145,7 @@ class Tenants(RuleBasedStateMachine):
             self.runner.run(self.here.owner_publishes(who, domain))
             held.published = True
             tokens = dkim_attributes(self.runner.run(self.here.get(who, domain))).tokens
-            self.standing.update((self._key(who, domain), token) for token in tokens)
+            self.standing.update((who.account_id, domain, token) for token in tokens)
             if work:
                 self.check()
 
