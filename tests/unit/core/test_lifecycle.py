@@ -188,3 +188,23 @@ def test_failed_is_looked_at_daily_for_a_fortnight() -> None:
     soon, late = START + timedelta(days=4), START + timedelta(days=18)
     assert next_check_at(failed, soon, POLICY, 0.0) == soon + timedelta(days=1)
     assert next_check_at(failed, late, POLICY, 0.0) is None
+
+
+def seconds_until_success(published: timedelta, jitter: float) -> float:
+    """How long after its publication a record is proven, where nobody remembers its absence."""
+    proof, now = started(START), START
+    for _ in range(200):
+        proof = after_check(proof, POSITIVE if now >= START + published else NEGATIVE, now, POLICY)
+        if proof.status is DkimStatus.SUCCESS:
+            return (now - START - published).total_seconds()
+        following = next_check_at(proof, now, POLICY, jitter)
+        assert following is not None
+        now = following
+    raise AssertionError("never proven")
+
+
+@pytest.mark.parametrize("jitter", [-1.0, 0.0, 1.0])
+def test_a_record_published_within_the_first_hour_is_proven_within_a_minute_as_a_rule(jitter: float) -> None:
+    delays = sorted(seconds_until_success(timedelta(seconds=7 * n), jitter) for n in range(500))
+    assert delays[250] <= 60
+    assert delays[-1] <= 72
