@@ -26,10 +26,10 @@ from botocore.credentials import Credentials
 
 from mailseal.app.installation import add_access_key, open_installation
 from mailseal.core.access import AccessKey
-from mailseal.sandbox.settings import free_ports
 from mailseal.sealing import Keyring, load_master_key, write_master_key
 from mailseal.store.sqlite import SqliteStore
 from tests.fakes import HOSTED_ZONE, START, FakeClock, fake_world, opened_store, pooled_key
+from tests.peers.dns_daemons import free_port
 from tests.unit.service.scenes import Scene
 
 KEY = AccessKey("MSAKCRASH00000000001", "000000000001", "crash-secret")
@@ -55,11 +55,6 @@ stock_1024 = 12
 [nexthop]
 url = "maildir:{folder}/mail"
 """
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has at this moment."""
-    return free_ports(1)[0]
 
 
 @dataclass

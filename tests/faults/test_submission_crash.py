@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from mailseal.core.smtpaccess import smtp_password
-from tests.faults.server import KEY, REGION, Server, free_port, prove
+from tests.faults.server import KEY, REGION, Server, prove
+from tests.peers.dns_daemons import free_port
 
 pytestmark = [pytest.mark.suite_faults, pytest.mark.timeout(300)]
 

@@ -16,7 +16,8 @@ import pytest
 
 from mailseal.sealing import write_master_key
 from mailseal.store.sqlite import peek_installation
-from tests.faults.server import Client, Server, free_port, prove
+from tests.faults.server import Client, Server, prove
+from tests.peers.dns_daemons import free_port
 from tests.unit.key_services import key_services
 from tests.unit.service.scenes import DOMAIN, MAIL
 

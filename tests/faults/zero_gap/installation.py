@@ -19,7 +19,7 @@ from mailseal.app.installation import add_access_key, open_installation
 from mailseal.sealing import Keyring, load_master_key, write_master_key
 from mailseal.store.sqlite import SqliteStore
 from tests.fakes import HOSTED_ZONE, START
-from tests.faults.server import KEY, Answered, Client, free_port
+from tests.faults.server import KEY, Answered, Client
 from tests.peers import dns_daemons
 
 CONFIG = """
@@ -57,7 +57,7 @@ class Installation:
 
     folder: Path
     customers: int
-    api: int = field(default_factory=free_port)
+    api: int = field(default_factory=dns_daemons.free_port)
     dns: int = field(default_factory=dns_daemons.free_port)
     process: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
