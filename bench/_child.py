@@ -23,7 +23,8 @@ def child(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of a process and all its descendants."""
+    """User and system time of a process and all its descendants, those included that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     descendants = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return (int(fields[11]) + int(fields[12])) / TICKS + sum(cpu_s(int(child)) for child in descendants)
+    own = sum(int(ticks) for ticks in fields[11:15]) / TICKS
+    return own + sum(cpu_s(int(child)) for child in descendants)

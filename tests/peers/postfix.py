@@ -28,7 +28,7 @@ from mailseal.sandbox.settings import free_ports
 DOCUMENT = Path(__file__).parents[2] / "docs" / "mta.md"
 WITHIN = 60.0
 
-# Nothing but what a test needs; the rest is taken from docs/mta.md.
+# Nothing but what it takes; what a test shows is taken from docs/mta.md.
 MAIN = """
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -40,24 +40,30 @@ mydestination =
 alias_maps =
 alias_database =
 local_recipient_maps =
-mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 smtpd_relay_restrictions = check_client_access static:permit, reject
-smtpd_authorized_xclient_hosts = 127.0.0.0/8
 smtpd_peername_lookup = no
-smtpd_sasl_auth_enable = no
 smtp_tls_security_level = none
 relayhost = [127.0.0.1]:{next_hop}
 smtp_host_lookup = native
 disable_dns_lookups = yes
+"""
+FOR_TESTS = """
+mynetworks = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_sasl_auth_enable = no
 minimal_backoff_time = 300s
 message_size_limit = 20480000
 mailbox_size_limit = 0
 """
-MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-127.0.0.1:{bare} inet n - n - - smtpd -o smtpd_milters=
+# It passes on what it takes as fast as it can, with nothing held back.
+UNHURRIED = """
+in_flow_delay = 0
+default_destination_concurrency_limit = 50
+initial_destination_concurrency = 50
+"""
+SERVICES = """
 pickup    unix n - n 60 1 pickup
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
@@ -159,7 +165,6 @@ def running_postfix() -> Iterator[Postfix]:
     port, bare, next_hop = free_ports(3)
     # Postfix's own users must be able to pass, and the paths of its sockets be short.
     folder = Path(tempfile.mkdtemp(prefix="pf"))
-    folder.chmod(0o755)
     kept = Kept()
     server = Controller(
         kept, "127.0.0.1", next_hop, decode_data=False, data_size_limit=1 << 26, ready_timeout=WITHIN
@@ -167,42 +172,54 @@ def running_postfix() -> Iterator[Postfix]:
     server.factory = lambda: SMTP(kept, hostname="next.test", data_size_limit=1 << 26, enable_SMTPUTF8=True)
     server.start()
     try:
-        _configure(folder, port, bare, next_hop)
-        conf = str(folder / "conf")
-        master = subprocess.Popen(["postfix", "-c", conf, "start-fg"], stdin=subprocess.DEVNULL)
-        try:
-            running = Postfix(folder, port, bare, kept)
-            _wait_until_it_answers(running, master)
-            yield running
-        finally:
-            subprocess.run(["postfix", "-c", conf, "stop"], capture_output=True, timeout=WITHIN)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                master.wait(30)
-            if master.poll() is None:
-                master.kill()
-                master.wait(30)
+        (folder / "queue").mkdir(mode=0o755)
+        (folder / "queue" / "mailseal").mkdir(mode=0o755)
+        more = FOR_TESTS + documented("postfix:main.cf")
+        with postfix_in(folder, (port, f"{bare} -o smtpd_milters="), next_hop, more=more):
+            yield Postfix(folder, port, bare, kept)
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _configure(folder: Path, port: int, bare: int, next_hop: int) -> None:
+@contextmanager
+def postfix_in(
+    folder: Path, listeners: tuple[int | str, ...], next_hop: int, *, more: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Postfix in a folder, once it answers: takes mail on ports of loopback, each with options of its own
+    behind a blank, and hands all of it on to another."""
+    folder.chmod(0o755)
     for name in ("conf", "queue", "data"):
-        (folder / name).mkdir(mode=0o755)
+        (folder / name).mkdir(mode=0o755, exist_ok=True)
     shutil.chown(folder / "data", "postfix")
-    main = MAIN.format(folder=folder, next_hop=next_hop) + documented("postfix:main.cf")
-    (folder / "conf" / "main.cf").write_text(main)
-    (folder / "conf" / "master.cf").write_text(MASTER.format(port=port, bare=bare))
-    (folder / "queue" / "mailseal").mkdir(mode=0o755)
+    told = [str(one).partition(" ") for one in listeners]
+    master = "".join(f"127.0.0.1:{port} inet n - n - - smtpd {option}\n" for port, _, option in told)
+    (folder / "conf" / "main.cf").write_text(MAIN.format(folder=folder, next_hop=next_hop) + more)
+    (folder / "conf" / "master.cf").write_text(master + SERVICES)
+    conf = str(folder / "conf")
+    with (folder / "words").open("wb") as words:
+        command = ["postfix", "-c", conf, "start-fg"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=words)
+    try:
+        _wait_until_it_answers(folder / "log", int(told[0][0]), process)
+        yield process
+    finally:
+        subprocess.run(["postfix", "-c", conf, "stop"], capture_output=True, timeout=WITHIN)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
 
 
-def _wait_until_it_answers(running: Postfix, master: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(log: Path, port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + WITHIN
     while time.monotonic() < deadline:
-        assert master.poll() is None, running.log()
-        assert ": fatal: " not in running.log(), running.log()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", running.port), 5) as opened:
+        said = log.read_text("utf-8", "replace") if log.exists() else ""
+        assert process.poll() is None, said
+        assert ": fatal: " not in said, said
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as opened:
             if opened.recv(3) == b"220":
                 return
         time.sleep(0.1)
-    raise AssertionError(f"Postfix did not start:\n{running.log()}")
+    raise AssertionError(f"Postfix did not start:\n{log}")
