@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from mailseal.cli import address_screens, check_screens, rotation, screens
+from mailseal.cli import address_screens, check_screens, handing, rotation, screens
 from mailseal.cli.asking import Way, ask, identity_path
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared, way
 from mailseal.cli.output import Screen, text
 from mailseal.config import SetupError
-from mailseal.handoff.records import FORMATS, Record
+from mailseal.handoff.formats import FORMATS
 
 _PAGE = 500
 _LONGEST_KEY_FILE = 64 * 1024
@@ -104,18 +104,18 @@ def show(name: str, events: bool) -> None:
 
 
 @identity.command()
-@click.argument("name")
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table")
+@click.option("--all", "everything", is_flag=True, help="Of all domains of the account, as they are read.")
 @shared
-def records(name: str, form: str) -> None:
-    """What the domain's owner has to publish."""
-    asked = way()
-    members = ask(asked, "GET", identity_path(name, "records"))
+def records(name: str | None, form: str, everything: bool) -> None:
+    """What the domain's owner has to publish, for people or in the form that a tool reads."""
+    if (name is None) != everything:
+        raise SetupError("which records?", do="mailseal identity records NAME, or --all")
     if form == "table":
-        _say(members, lambda: screens.to_publish(members, asked.where))
-        return
-    kept = [Record(one["name"], one["type"], one["value"], one["ttl"]) for one in members["records"]]
-    sys.stdout.buffer.write(FORMATS[form](kept).encode())
+        handing.show(way(), name)
+    else:
+        handing.write(way(), name, FORMATS[form])
 
 
 @identity.command()

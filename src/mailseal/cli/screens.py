@@ -60,9 +60,11 @@ def created(members: Members, records: Sequence[Members], where: str) -> Screen:
     return Screen(lines, f"mailseal identity check {name} --wait")
 
 
-def to_publish(members: Members, where: str) -> Screen:
+def to_publish(members: Members, where: str, *, is_one_of_many: bool = False) -> Screen:
     """What `identity records` shows as a table."""
     lines = [first_line(members, [], where), text(), *_to_publish(members["records"]), text()]
+    if is_one_of_many:
+        return Screen(lines)
     name = members["identity"]
     following = "nothing to do" if members["dkim_status"] == "SUCCESS" else f"mailseal identity check {name}"
     return Screen(lines, following)

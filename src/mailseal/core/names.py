@@ -169,6 +169,15 @@ def misplaced_names(owner: str, domain: str, zone: str) -> dict[str, tuple[str, 
     }
 
 
+def is_within(name: str, zone: str) -> bool:
+    """Whether a name is the zone's apex or below it.
+
+    >>> is_within("a.example.com", "example.com"), is_within("an-example.com", "example.com")
+    (True, False)
+    """
+    return name == zone or name.endswith(f".{zone}")
+
+
 def nobodys_name(domain: str) -> str:
     """A name among a domain's DKIM records that nobody has published: what answers there is a wildcard."""
     return dkim_name("nobody-has-published-this", domain)

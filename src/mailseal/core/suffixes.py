@@ -34,6 +34,16 @@ class PublicSuffixes:
             return False
         return domain in self.rules or domain.partition(".")[2] in self.wildcards
 
+    def registrable(self, domain: str) -> str:
+        """The domain that its owner has registered: one label below the public suffix, two at the least.
+
+        >>> PublicSuffixes(frozenset({"uk", "co.uk"})).registrable("mail.example.co.uk")
+        'example.co.uk'
+        """
+        while domain.count(".") > 1 and not self.has(domain.partition(".")[2]):
+            domain = domain.partition(".")[2]
+        return domain
+
 
 NO_SUFFIXES = PublicSuffixes()
 

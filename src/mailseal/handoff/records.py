@@ -1,12 +1,12 @@
-"""The records that a domain's owner has to publish, in the formats that DNS is fed with.
+"""The records that a domain's owner has to publish, as every hand-off format takes them.
 
-Rule: pure; a format says names and values whole, and nothing besides them.
-References: RFC 1035 §5.1 (zone files), RFC 4180 §2 (CSV), RFC 1035 §3.3.14 (character-strings).
+Rule: pure; a format is one function from a sheet to its text, so that one identity and a million take the
+same way. It says names and values whole, and nothing besides them.
+References: RFC 1035 §3.3.14 and §5.1 (character-strings).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 _LONGEST_STRING = 255
@@ -14,7 +14,10 @@ _LONGEST_STRING = 255
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to publish; `name` and the value of a CNAME without the final dot, `ttl` in seconds."""
+    """One record to publish; `name` and the host in `value` without the final dot, `ttl` in seconds.
+
+    The value of an MX is its preference, a blank and its host, that of a TXT the whole text.
+    """
 
     name: str
     type: str
@@ -22,34 +25,44 @@ class Record:
     ttl: int
 
 
-def format_zone(records: Sequence[Record]) -> str:
-    """Lines of a zone file.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What one identity has to publish, and the zone of the owner that it goes into."""
 
-    >>> format_zone([Record("a.example.com", "CNAME", "a.example.net", 1800)])
-    'a.example.com.  1800  IN  CNAME  a.example.net.\\n'
+    identity: str
+    zone: str
+    records: tuple[Record, ...]
+
+
+def relative(name: str, zone: str) -> str:
+    """The name as it is written inside the zone; empty at the apex, whole where it is not in there.
+
+    >>> relative("a._domainkey.example.com", "example.com"), relative("example.com", "example.com")
+    ('a._domainkey', '')
     """
-    return "".join(f"{r.name}.  {r.ttl}  IN  {r.type}  {_rdata(r)}\n" for r in records)
+    return "" if name == zone else name.removesuffix(f".{zone}")
 
 
-def _rdata(record: Record) -> str:
-    if record.type != "TXT":
-        return f"{record.value}."
-    text = record.value
-    parts = [text[i : i + _LONGEST_STRING] for i in range(0, len(text), _LONGEST_STRING)] or [""]
-    return " ".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in parts)
+def mail_host(record: Record) -> tuple[int, str]:
+    """Preference and host of an MX."""
+    preference, _, host = record.value.partition(" ")
+    return int(preference), host
 
 
-def format_csv(records: Sequence[Record]) -> str:
-    """Comma-separated lines with a header, each ended by CRLF."""
-    rows = [("name", "type", "value", "ttl"), *((r.name, r.type, r.value, str(r.ttl)) for r in records)]
-    return "".join(",".join(_cell(cell) for cell in row) + "\r\n" for row in rows)
+def strings(text: str) -> list[str]:
+    """A TXT's text as character-strings of at most 255 octets; all that we publish is ASCII."""
+    return [text[i : i + _LONGEST_STRING] for i in range(0, len(text), _LONGEST_STRING)] or [""]
 
 
-def _cell(text: str) -> str:
-    if any(mark in text for mark in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def quoted_strings(text: str) -> list[str]:
+    """The same, each in quotation marks as in a zone file."""
+    return ['"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in strings(text)]
 
 
-FORMATS: Mapping[str, Callable[[Sequence[Record]], str]] = {"zone": format_zone, "csv": format_csv}
-"""By the word that `identity records --format` takes."""
+def rdata(record: Record) -> str:
+    """What stands behind the type in a zone file; hosts end with a dot.
+
+    >>> rdata(Record("a.example.com", "CNAME", "a.example.net", 1800))
+    'a.example.net.'
+    """
+    return " ".join(quoted_strings(record.value)) if record.type == "TXT" else f"{record.value}."

@@ -29,11 +29,13 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.names import is_address
-from mailseal.native import doctor, masterkeys, objects
+from mailseal.native import doctor, handing, masterkeys, objects
+from mailseal.native.handing import Text
 from mailseal.native.objects import Members
 from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
 from mailseal.service.beside import neighbours
+from mailseal.service.handing import all_to_publish, to_publish
 from mailseal.service.world import StoredEvent, Tx, World
 
 EVENTS_SHOWN = 10
@@ -145,11 +147,22 @@ async def put_settings(call: Call) -> Members:
     return await get_identity(call)
 
 
-async def get_records(call: Call) -> Members:
-    """What the domain's owner has to publish."""
-    found, beside = await _described(call)
-    hosts = call.world.mail_from_hosts
-    return objects.records(found, beside.mail_from, hosts, call.now, call.world.policy)
+async def get_records(call: Call) -> Members | Text:
+    """What the domain's owner has to publish, as an object or in a tool's own format."""
+    _refuse_address(call.name)
+    found = await to_publish(call.world, call.who, call.name, call.now)
+    word = call.query.get("format")
+    return objects.records(found) if word is None else handing.written(found, word)
+
+
+async def list_records(call: Call) -> Members | Text:
+    """What the owners of all domains of the account have to publish: one page of it, or all in a format."""
+    word = call.query.get("format")
+    if word is not None:
+        return handing.all_written(call.world, call.who, word, call.now)
+    limit = _number(call.query.get("limit", "100"))
+    page = await all_to_publish(call.world, call.who, call.query.get("next"), min(limit, 100), call.now)
+    return {"items": [objects.records(found) for found in page.items], "next": page.next_token}
 
 
 async def check_identity(call: Call) -> Members:
@@ -226,7 +239,7 @@ async def change_master_key(call: Call) -> Members:
     return await masterkeys.change(call.world, call.who, wanted.to, call.now)
 
 
-Handler = Callable[[Call], Awaitable[Members]]
+Handler = Callable[[Call], Awaitable[Members | Text]]
 
 # (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
 ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
@@ -239,6 +252,7 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("GET", ("identities", "{}")): ("ShowIdentity", get_identity),
     ("PUT", ("identities", "{}")): ("SetIdentity", put_settings),
     ("DELETE", ("identities", "{}")): ("DeleteIdentity", delete_identity),
+    ("GET", ("records",)): ("ListRecords", list_records),
     ("GET", ("identities", "{}", "records")): ("ShowRecords", get_records),
     ("GET", ("identities", "{}", "evidence")): ("ShowEvidence", get_evidence),
     ("POST", ("identities", "{}", "check")): ("CheckIdentity", check_identity),
@@ -256,6 +270,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ShowIdentity": ("GetEmailIdentity",),
     "SetIdentity": ("PutEmailIdentityDkimSigningAttributes", "PutEmailIdentityDkimAttributes"),
     "DeleteIdentity": ("DeleteEmailIdentity",),
+    "ListRecords": ("ListEmailIdentities", "GetEmailIdentity"),
     "ShowRecords": ("GetEmailIdentity",),
     "ShowEvidence": ("GetEmailIdentity",),
     "CheckIdentity": ("GetEmailIdentity",),
@@ -274,17 +289,16 @@ def _counted(tx: Tx) -> dict[str, int]:
 
 async def _identity(call: Call) -> Identity:
     """The domain that a call is about; raises BadRequest for an address, which has no records."""
-    if is_address(call.name):
-        raise BadRequest(
-            f"{call.name} is an address and has no records: the link in a mail proves it.",
-            hint="Its domain has records, if it is an identity.",
-        )
+    _refuse_address(call.name)
     return await configure.get_identity(call.world, call.who, call.name, call.now)
 
 
-async def _described(call: Call) -> tuple[Identity, Neighbours]:
-    found = await _identity(call)
-    return found, await call.world.store.read(lambda tx: neighbours(tx, call.who, found.name))
+def _refuse_address(name: str) -> None:
+    if is_address(name):
+        raise BadRequest(
+            f"{name} is an address and has no records: the link in a mail proves it.",
+            hint="Its domain has records, if it is an identity.",
+        )
 
 
 async def _shown(call: Call, found: identities.Either) -> Members:

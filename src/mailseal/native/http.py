@@ -22,6 +22,7 @@ from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
 from mailseal.native import access, calls, linkpage, retiredpage
 from mailseal.native.calls import ACTIONS, Call, Handler
+from mailseal.native.handing import Text
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
 from mailseal.service.world import World
@@ -56,7 +57,8 @@ class _Done:
     who: Principal | None = None
     told: Told | None = None
     fault: Exception | None = field(default=None, repr=False)
-    gone: bool = False
+    begun: bool = False
+    """Whether an answer that is written as it is made is on its way already."""
 
     def __enter__(self) -> _Done:
         return self
@@ -110,6 +112,10 @@ class NativeApi:
             if answer is None:
                 return
             content = answer
+        if done.begun and done.fault is not None:
+            # Cut off in the middle it is no answer, which the client can see by its length.
+            self._telemetry.fault(done.operation, done.fault, request_id=done.request_id)
+            return
         status = done.told.status if done.told else 200
         await respond(send, status, done.told.body if done.told else content, done.request_id)
         if done.fault is not None:
@@ -158,7 +164,7 @@ class NativeApi:
         )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, done: _Done) -> bytes | None:
-        """The answer's body, or None where the sandbox's own application has answered."""
+        """The answer's body, or None where it was sent already."""
         path: bytes = scope["raw_path"]
         if path in (b"/healthz", b"/readyz"):
             if path == b"/readyz":
@@ -180,6 +186,9 @@ class NativeApi:
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
         call = Call(self._world, who, self._world.clock.now(), name, query, body)
         members = await handler(call)
+        if isinstance(members, Text):
+            await _stream(send, members, done)
+            return None
         done.name = done.name or members.get("identity")
         return json.dumps(members, ensure_ascii=False).encode()
 
@@ -251,6 +260,21 @@ def _replayed(body: bytes) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
+
+
+async def _stream(send: Send, text: Text, done: _Done) -> None:
+    """Sends a text piece by piece, as it is made; a refusal comes before the first one."""
+    headers = [
+        (b"content-type", f"{text.media_type}; charset=utf-8".encode()),
+        (b"content-disposition", f'attachment; filename="{text.file_name}"'.encode()),
+        (b"mailseal-request-id", done.request_id.encode()),
+    ]
+    async for piece in text.pieces:
+        if not done.begun:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            done.begun = True
+        await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def respond(send: Send, status: int, body: bytes, request_id: str) -> None:

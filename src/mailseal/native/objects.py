@@ -26,13 +26,13 @@ from mailseal.core.identity import (
     wants_ed25519,
 )
 from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
-from mailseal.core.mailfrom import MailFrom, MailFromHosts, expected_mail_from_records
+from mailseal.core.mailfrom import MailFrom
 from mailseal.core.policy import Policy
 from mailseal.core.regions import replica_origin
 from mailseal.core.rotation import KeySlot, SlotState
 from mailseal.core.sending import second_key, signing_key
 from mailseal.core.stored import IdentitySummary, StoredEvent
-from mailseal.core.verification import ed25519_records, expected_records
+from mailseal.service.handing import RECORD_TTL, ToPublish
 
 Members = dict[str, Any]
 
@@ -136,19 +136,16 @@ def _mail_from(mail_from: MailFrom | None) -> Members | None:
     }
 
 
-def records(
-    found: Identity, mail_from: MailFrom | None, hosts: MailFromHosts, now: datetime, policy: Policy
-) -> Members:
+def records(sheet: ToPublish) -> Members:
     """What the domain's owner has to publish for the newest setting and the second signature, and for the
     MAIL FROM domain."""
-    expected = expected_records(found, found.newest, now, policy) + ed25519_records(found, now, policy)
-    if mail_from is not None:
-        expected += expected_mail_from_records(mail_from, hosts)
+    found = sheet.identity
     return _place(found) | {
         "dkim_status": found.newest.proof.status,
+        "zone": sheet.zone,
         "records": [
-            {"slot": one.slot, "name": one.owner, "type": one.type, "value": one.value, "ttl": 1800}
-            for one in expected
+            {"slot": one.slot, "name": one.owner, "type": one.type, "value": one.value, "ttl": RECORD_TTL}
+            for one in sheet.records
         ],
     }
 
