@@ -152,7 +152,11 @@ class ApiConfig:
     public_url: str = _key("", "URL at which people reach the API's links; empty: that of its first address")
     regions: tuple[str, ...] = _key(("us-east-1",), "regions that are served; the first is the default")
     control: str = _key("", "path of the control socket; empty: control.sock beside the database")
-    metrics: str = _key("", "loopback address on which /metrics is served; empty: nowhere")
+    metrics: str = _key(
+        "",
+        "address of this machine or of a private network on which /metrics, /healthz and /readyz are served; "
+        "empty: nowhere",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 Value = str | int | float | bool | None
+Sample = tuple[str, tuple[tuple[str, str], ...]]
+"""A metric's name and its labels in their order."""
 
 FIELDS = frozenset(
     {
@@ -30,7 +33,16 @@ FIELDS = frozenset(
 METRICS: Mapping[str, str] = {
     "mailseal_requests_total": "Requests answered, by operation and HTTP status.",
     "mailseal_request_seconds_total": "Seconds spent on requests, by operation.",
-    "mailseal_checks_total": "Checks of customers' DNS, by the status they ended in.",
+    "mailseal_checks_total": "Checks of customers' DNS, by what was found and the status they ended in.",
+    "mailseal_due_checks": "Checks that are due and not begun, counted up to 10,000.",
+    "mailseal_due_seconds": "For how long the oldest of them has been due.",
+    "mailseal_signatures_total": "Messages signed, or why not, by the door they came in by.",
+    "mailseal_nexthop_seconds": "Seconds in which the next hop answered for a message, by its answer.",
+    "mailseal_unpublished_names": "Owner names whose change is not published yet, counted up to 1,000.",
+    "mailseal_server_lag_seconds": "Age of the oldest serial that a server has not shown yet, by zone.",
+    "mailseal_server_serials_behind": "Serials by which a server is behind ours, by zone.",
+    "mailseal_zone_serial": "The serial of a zone of ours.",
+    "mailseal_ready": "1 where /readyz would say that this part is ready, else 0.",
     "mailseal_published_names_total": "Owner names whose answer was changed in our zone.",
     "mailseal_engine_signatures_total": "Signatures where batches are on, by how they were made.",
     "mailseal_keys_made_total": "RSA key pairs made, by length.",
@@ -43,6 +55,11 @@ METRICS: Mapping[str, str] = {
     "mailseal_milter_letters_total": "Letters that passed the milter: signed, deferred, or why unsigned.",
     "mailseal_faults_total": "Faults of ours, by where they happened.",
 }
+
+HISTOGRAMS: Mapping[str, tuple[float, ...]] = {
+    "mailseal_nexthop_seconds": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+}
+"""The upper bounds of those metrics that are counted by size."""
 
 _EVENT_WIDTH = 19
 # Longer than any name's part: somebody has sent a key in the place of a name.
@@ -85,7 +102,7 @@ class Telemetry:
     def __init__(self, sink: Sink, clock: Callable[[], datetime]) -> None:
         self._sink = sink
         self._clock = clock
-        self.counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        self.counts: dict[Sample, float] = {}
 
     def say(self, event: str, **fields: Value) -> None:
         """Writes one line; raises ValueError for a field that is not on the list."""
@@ -104,7 +121,16 @@ class Telemetry:
         METRICS[metric]
         self.counts[(metric, tuple(sorted(labels.items())))] = value
 
-    def _add(self, key: tuple[str, tuple[tuple[str, str], ...]], amount: float) -> None:
+    def observe(self, metric: str, value: float, /, **labels: str) -> None:
+        """Adds one value to a histogram; raises KeyError for a metric that is none."""
+        at = tuple(sorted(labels.items()))
+        for bound in HISTOGRAMS[metric]:
+            self._add((f"{metric}_bucket", (*at, ("le", f"{bound:g}"))), value <= bound)
+        self._add((f"{metric}_bucket", (*at, ("le", "+Inf"))), 1)
+        self._add((f"{metric}_sum", at), value)
+        self._add((f"{metric}_count", at), 1)
+
+    def _add(self, key: Sample, amount: float) -> None:
         self.counts[key] = self.counts.get(key, 0) + amount
 
     def request(self, done: Request) -> None:
@@ -222,13 +248,23 @@ def format_metrics(telemetry: Telemetry) -> str:
     """The counts in the text form that Prometheus reads."""
     lines = []
     for metric, sentence in METRICS.items():
-        kind = "counter" if metric.endswith("_total") else "gauge"
+        is_histogram = metric in HISTOGRAMS
+        names = {f"{metric}{end}" for end in ("_bucket", "_sum", "_count")} if is_histogram else {metric}
+        kind = "histogram" if is_histogram else "counter" if metric.endswith("_total") else "gauge"
         lines += [f"# HELP {metric} {sentence}", f"# TYPE {metric} {kind}"]
-        for (name, labels), value in sorted(telemetry.counts.items()):
-            if name == metric:
-                shown = ",".join(f'{label}="{text}"' for label, text in labels)
-                lines.append(f"{name}{{{shown}}} {value}" if shown else f"{name} {value}")
+        found = [sample for sample in telemetry.counts if sample[0] in names]
+        for name, labels in sorted(found, key=_in_order):
+            shown = ",".join(f'{label}="{text}"' for label, text in labels)
+            value = telemetry.counts[name, labels]
+            lines.append(f"{name}{{{shown}}} {value}" if shown else f"{name} {value}")
     return "\n".join(lines) + "\n"
+
+
+def _in_order(sample: Sample) -> tuple[Any, ...]:
+    """Buckets by their bounds, before sum and count; all else by labels."""
+    name, labels = sample
+    plain = tuple((label, text) for label, text in labels if label != "le")
+    return name, plain, *(float(text) for label, text in labels if label == "le")
 
 
 class LibraryLog(logging.Handler):

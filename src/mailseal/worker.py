@@ -145,7 +145,12 @@ class Worker:
 
     async def _follow(self, follower: following.Follower, bell: asyncio.Event) -> None:
         """One turn with one server that carries our zones: it is told what it lacks, and asked."""
-        await _rung(bell, await following.follow(self._world, follower))
+        pause = await following.follow(self._world, follower)
+        now = asyncio.get_running_loop().time()
+        for zone in follower.unseen:
+            lag = follower.lag(zone, now)
+            self._telemetry.level("mailseal_server_lag_seconds", lag, server=follower.name, zone=zone)
+        await _rung(bell, pause)
 
     async def _work(self) -> None:
         """One turn: what is due is begun, then it sleeps until something is due or somebody rings."""
@@ -199,7 +204,7 @@ class Worker:
         # Its next due time is known only now: until then the row's lease stood in the way.
         self._bells.worker.set()
         if checked is not None:
-            self._telemetry.count("mailseal_checks_total", status=checked.after)
+            self._telemetry.count("mailseal_checks_total", status=checked.after, found=checked.evidence)
             if checked.changed:
                 text = f"{checked.before} → {checked.after}"
                 self._telemetry.say("check", identity=checked.name, text=text)

@@ -56,6 +56,7 @@ allow_networks = ["127.0.0.0/8"]
 port = {customers}
 [api]
 listen = ["127.0.0.1:0"]
+{api}
 [keys]
 stock_2048 = 2
 stock_1024 = 1
@@ -73,6 +74,8 @@ class Rig:
     next_hop: str = ""
     keys: str = ""
     """More lines of the section about keys."""
+    api: str = ""
+    """More lines of the section about the API."""
     lines: list[Line] = field(default_factory=list)
     clock: SandboxClock = field(default_factory=lambda: SandboxClock(None))
     zones: CustomerZones = field(default_factory=CustomerZones)
@@ -106,6 +109,7 @@ class Rig:
             dns=self.ports.our_dns,
             customers=self.ports.customers_dns,
             keys=self.keys,
+            api=self.api,
             next_hop=self.next_hop or f"maildir:{self.folder}/mailbox",
         )
         return parse_config(text + self.more, {}, where="the journey")

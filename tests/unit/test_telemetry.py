@@ -104,6 +104,26 @@ def test_a_level_is_where_it_stands_and_not_a_sum() -> None:
     assert "# TYPE mailseal_stock_keys gauge" in page
 
 
+def test_a_histogram_counts_each_value_in_every_bucket_that_holds_it() -> None:
+    telemetry, _ = heard()
+    for seconds in (0.004, 0.3, 99.0):
+        telemetry.observe("mailseal_nexthop_seconds", seconds, outcome="taken")
+    page = format_metrics(telemetry).splitlines()
+    start = page.index("# TYPE mailseal_nexthop_seconds histogram") + 1
+    told = [line.partition("{")[2].replace('outcome="taken"', "").strip(",") for line in page[start:][:15]]
+    assert told == [
+        *('le="0.005"} 1', 'le="0.01"} 1', 'le="0.025"} 1', 'le="0.05"} 1', 'le="0.1"} 1', 'le="0.25"} 1'),
+        *('le="0.5"} 2', 'le="1"} 2', 'le="2.5"} 2', 'le="5"} 2', 'le="10"} 2', 'le="30"} 2', 'le="+Inf"} 3'),
+        *("} 3", "} 99.304"),
+    ]
+
+
+def test_what_is_no_histogram_is_not_observed() -> None:
+    telemetry, _ = heard()
+    with pytest.raises(KeyError):
+        telemetry.observe("mailseal_faults_total", 1.0)
+
+
 def test_a_metric_without_a_sentence_is_refused() -> None:
     telemetry, _ = heard()
     with pytest.raises(KeyError):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailseal.app import doors
+from mailseal.app.health import open_health
 from mailseal.app.inside import Edges, open_inside
 from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
@@ -97,7 +98,7 @@ async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running
 
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
     control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
-    await doors.open_metrics(config, world, telemetry, parts)
+    await open_health(config, world, telemetry, parts)
     milter_sockets = await open_milter(config, world, telemetry, parts)
     gate = Gate(edges.guests)
     await open_submission(config, world, telemetry, submission, gate, parts)

@@ -1,4 +1,4 @@
-"""What listens: the API, the control socket, the name server and the page of metrics.
+"""What listens: the API, the control socket and the name server.
 
 Rule: without a certificate the API is for this machine only; each door gets its application and knows no
 other one.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailseal.app.carriers import secondaries_of
+from mailseal.app.counting import Door, at_door
 from mailseal.app.http import bind_control, listen_http
 from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
 from mailseal.config import Config, SetupError, control_path
@@ -21,14 +22,13 @@ from mailseal.nameserver.listen import RunningNameServer, start_name_server
 from mailseal.nameserver.rate import RateLimit
 from mailseal.nameserver.transfer import Transfers, TransferSource
 from mailseal.nameserver.zone import Zone, ZoneSource
-from mailseal.native.http import Application, NativeApi, Receive, Scope, Send, Trusted
+from mailseal.native.http import Application, NativeApi, Trusted
 from mailseal.service.admit import Gate
-from mailseal.service.stock import stock_levels
 from mailseal.service.world import World
 from mailseal.sesv1.http import QueryApi
 from mailseal.sesv2.admission import Admission
 from mailseal.sesv2.http import SesApi
-from mailseal.telemetry import Telemetry, format_metrics
+from mailseal.telemetry import Telemetry
 
 
 def bind_api(config: Config, parts: AsyncExitStack) -> list[socket.socket]:
@@ -81,6 +81,7 @@ async def open_api(
     parts: AsyncExitStack,
 ) -> None:
     """The APIs of SES, both versions, and our own on the open sockets; one gate to all of them."""
+    world = at_door(world, telemetry, Door.API)
     native = NativeApi(world, telemetry, sandbox=sandbox, gate=gate)
     admission = Admission(world, gate)
     query_api = QueryApi(world, telemetry, admission)
@@ -108,34 +109,7 @@ async def open_control(
     return path
 
 
-async def open_metrics(config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack) -> None:
-    """The page of metrics, where one is configured."""
-    if not config.api.metrics:
-        return
-    address = parse_address(config.api.metrics, key="[api] metrics")
-    if not is_loopback(address):
-        raise SetupError("[api] metrics must be on loopback", do='metrics = "127.0.0.1:9590"')
-    page = _metrics_page(world, telemetry)
-    listener = await listen_http(page, [bind_stream(address, key="[api] metrics")])
-    parts.push_async_callback(listener.close)
-
-
 def api_url(config: Config, opened: socket.socket) -> str:
     """The URL of the API on its first socket."""
     host, port = opened.getsockname()[:2]
     return f"http{'s' if config.api.certificate else ''}://{format_address((host, port))}"
-
-
-def _metrics_page(world: World, telemetry: Telemetry) -> Application:
-    async def page(scope: Scope, receive: Receive, send_part: Send) -> None:
-        found = scope["type"] == "http" and scope["path"] == "/metrics"
-        # The stock is the database's, whichever process fills it: read when somebody looks.
-        for bits, level in (await stock_levels(world)).items() if found else ():
-            telemetry.level("mailseal_stock_keys", level, bits=str(bits))
-            telemetry.level("mailseal_stock_target_keys", world.stock_target[bits], bits=str(bits))
-        body = format_metrics(telemetry).encode() if found else b""
-        headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
-        await send_part({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
-        await send_part({"type": "http.response.body", "body": body})
-
-    return page

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from mailseal.app.carriers import also_confirm_of, secondaries_of
+from mailseal.app.counting import TimedNextHop
 from mailseal.app.installation import (
     FIRST_ACCOUNT,
     add_access_key,
@@ -121,7 +122,7 @@ async def open_inside(
         keyring=keyring,
         key_maker=_key_maker(telemetry, parts),
         resolver=edges.resolver or resolver,
-        next_hop=next_hop,
+        next_hop=TimedNextHop(next_hop, telemetry),
         clock=edges.clock,
         policy=(edges.policy or _unchanged)(policy_of(config)),
         hosted_zone=zone,

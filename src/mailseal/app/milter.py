@@ -14,6 +14,7 @@ import socket
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+from mailseal.app.counting import Door, at_door
 from mailseal.app.ports import bind_stream, format_address, parse_address
 from mailseal.config import Config, SetupError
 from mailseal.core.access import parse_account_id
@@ -35,7 +36,7 @@ async def open_milter(
         return ()
     shared = terms_of(config)
     networks = _networks(config.milter.mta_networks, "mta_networks")
-    milter = Milter(world, telemetry)
+    milter = Milter(at_door(world, telemetry, Door.MILTER), telemetry)
     parts.push_async_callback(milter.close)
     told = []
     for line in config.milter.listen:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from mailseal.app.counting import Door, at_door
 from mailseal.app.ports import Address, bind_stream, format_address, is_loopback, parse_address
 from mailseal.config import Config, SetupError
 from mailseal.service.admit import Gate
@@ -71,7 +72,8 @@ async def open_submission(
     room = Room(given.connections, given.connections_per_client, limits.messages_waiting_bytes)
     name = given.name or next(iter(config.dns.name_servers), "localhost").removesuffix(".")
     tls = _tls(config)
-    setting = Setting(world, gate, telemetry, limits, room, tls, name, given.plaintext_on_loopback)
+    behind = at_door(world, telemetry, Door.SUBMISSION)
+    setting = Setting(behind, gate, telemetry, limits, room, tls, name, given.plaintext_on_loopback)
     listener = SubmissionListener(setting)
     parts.push_async_callback(listener.close)
     for opened in sockets.starttls:

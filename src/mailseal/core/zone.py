@@ -33,6 +33,15 @@ def serial_is_newer(one: int, other: int) -> bool:
     return 0 < (one - other) % _MODULUS < _MODULUS // 2
 
 
+def serials_behind(seen: int | None, ours: int) -> int:
+    """How many serials lie between what was seen and ours; all of them where nothing was.
+
+    >>> serials_behind(2**32 - 1, 1)
+    2
+    """
+    return (ours - (seen or 0)) % _MODULUS
+
+
 def parse_hosted_zone(text: str) -> str:
     """The canonical name of a hosted zone; raises BadRequest for one that cannot serve."""
     name = parse_domain(text.removesuffix("."))

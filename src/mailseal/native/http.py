@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -25,6 +25,7 @@ from mailseal.native.calls import ACTIONS, Call, Handler
 from mailseal.native.handing import Text
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
 from mailseal.service import admit
+from mailseal.service.readiness import not_ready
 from mailseal.service.world import World
 from mailseal.sesv2 import sigv4
 from mailseal.telemetry import Request, Telemetry
@@ -37,6 +38,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 PREFIX = b"/mailseal/v1/"
 SANDBOX = b"/mailseal/v1/sandbox/"
 ROUTES = {**calls.ROUTES, **access.ROUTES}
+HEALTHY = b'{"status":"ok"}'
 _BODY_AT_MOST = 1024 * 1024
 
 
@@ -166,10 +168,12 @@ class NativeApi:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, done: _Done) -> bytes | None:
         """The answer's body, or None where it was sent already."""
         path: bytes = scope["raw_path"]
-        if path in (b"/healthz", b"/readyz"):
-            if path == b"/readyz":
-                await self._world.store.read(lambda tx: tx.zone.serial(self._world.hosted_zone))
-            return b'{"status":"ok"}'
+        if path == b"/healthz":
+            return HEALTHY
+        if path == b"/readyz":
+            lacking = await not_ready(self._world)
+            done.told = Told(503, "not ready", format_readiness(lacking)) if lacking else None
+            return HEALTHY
         handler, name = _route(scope["method"], path, done) if not path.startswith(SANDBOX) else (None, "")
         done.name = name or None
         who, body = await self._admitted(scope, receive)
@@ -220,6 +224,11 @@ class NativeApi:
     ) -> bool:
         derived = self._derived.derived(secret, claim.date, claim.region)
         return sigv4.proves(claim, target, headers, digest, derived)
+
+
+def format_readiness(lacking: Mapping[str, str]) -> bytes:
+    """The answer of /readyz: what is not ready, and why."""
+    return json.dumps({"status": "not ready", "not_ready": dict(lacking)}).encode() if lacking else HEALTHY
 
 
 def _route(method: str, path: bytes, done: _Done) -> tuple[Handler, str]:

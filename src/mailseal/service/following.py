@@ -19,6 +19,7 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.05, 5.0
 REST_S = 60.0
 """One that has followed is asked this often whether it still serves."""
 TELL_AGAIN_S = 15.0
+_UNSEEN_AT_MOST = 1000
 FOLLOWS_WITHIN_S = 1.0
 """A server that is told of the next change while it takes the last one may begin all over (NSD does)."""
 
@@ -49,6 +50,21 @@ class Follower:
     """The serial of each zone that it was last told of."""
     told_at: float = 0.0
     pause_s: float = FIRST_LOOK_S
+    unseen: dict[str, dict[int, float]] = field(default_factory=dict)
+    """When this process first saw each serial that the server has not shown yet, by zone."""
+
+    def lag(self, zone: str, now: float) -> float:
+        """Seconds since the oldest of a zone's serials that the server has not shown; 0 where it has all."""
+        return now - min(self.unseen.get(zone, {}).values(), default=now)
+
+    def note(self, standing: Standing, now: float) -> None:
+        """Takes notice of how far the server was seen to be, at this moment."""
+        waiting, seen = self.unseen.setdefault(standing.zone, {}), standing.seen_serial
+        if len(waiting) < _UNSEEN_AT_MOST:
+            waiting.setdefault(standing.serial, now)
+        shown = [one for one in waiting if seen is not None and not serial_is_newer(one, seen)]
+        for serial in [*waiting] if standing.has_followed else shown:
+            del waiting[serial]
 
 
 async def standings(world: World) -> tuple[Standing, ...]:
@@ -78,11 +94,14 @@ async def settle(world: World) -> None:
 
 async def follow(world: World, follower: Follower) -> float:
     """Seconds until the server should be looked at again, after it was told of what it lacks and asked."""
-    behind = [s for s in await standings(world) if s.server == follower.name and not s.has_followed]
+    loop_time = asyncio.get_running_loop().time()
+    own = [standing for standing in await standings(world) if standing.server == follower.name]
+    for standing in own:
+        follower.note(standing, loop_time)
+    behind = [standing for standing in own if not standing.has_followed]
     if not behind:
         follower.pause_s = FIRST_LOOK_S
         return REST_S
-    loop_time = asyncio.get_running_loop().time()
     since = loop_time - follower.told_at
     fresh = [standing for standing in behind if _to_be_told(follower, standing, since)]
     if fresh:

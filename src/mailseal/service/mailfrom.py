@@ -92,7 +92,7 @@ async def check(world: World, due: DueMailFrom) -> Checked | None:
     if after is None:
         return None
     old, new = mail_from.proof.status, after.proof.status
-    return Checked(mail_from.domain, old.value, new.value, old is not new)
+    return Checked(mail_from.domain, old.value, new.value, old is not new, report.check.evidence)
 
 
 async def check_now(world: World, who: Principal, name: str) -> None:

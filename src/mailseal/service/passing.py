@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from mailseal.core.addresses import AddressRefused, from_mailbox
 from mailseal.dkim.message import MessageRefused, parse_message
-from mailseal.service.signing import LARGE, find_signature, sign_fields
+from mailseal.service.signing import LARGE, find_signature, refusals_noted, sign_fields
 from mailseal.service.world import World
 
 ADDED_LATER = frozenset((b"date", b"message-id", b"to"))
@@ -47,6 +47,14 @@ class Passed:
 
 async def sign_passing(world: World, account_id: str, region: str, raw: bytes) -> Passed:
     """The signature for a letter that a client of this account hands in, or why it passes without one."""
+    with refusals_noted(world):
+        passed = await _passed(world, account_id, region, raw)
+    if passed.outcome is not Outcome.SIGNED:
+        world.signing_noted(passed.outcome)
+    return passed
+
+
+async def _passed(world: World, account_id: str, region: str, raw: bytes) -> Passed:
     author = ""
     try:
         message = await asyncio.to_thread(parse_message, raw) if len(raw) > LARGE else parse_message(raw)

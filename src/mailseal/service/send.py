@@ -22,7 +22,14 @@ from mailseal.core.sending import SendAs, check_identity_arn, not_verified
 from mailseal.service.admit import permit
 from mailseal.service.composing import Claimed, Prepared, prepare, stamp_of
 from mailseal.service.configsets import check_sending_with
-from mailseal.service.signing import LARGE, Signature, load_send_as, load_signature, sign_message
+from mailseal.service.signing import (
+    LARGE,
+    Signature,
+    load_send_as,
+    load_signature,
+    refusals_noted,
+    sign_message,
+)
 from mailseal.service.world import Busy, Declined, Envelope, HandedOver, NoAnswer, Tx, World
 
 ANSWER_WITHIN = 50.0
@@ -42,10 +49,11 @@ async def send_email(world: World, who: Principal, command: SendEmail, now: date
     real = world.clock.real_now()
     message_id, stamp = stamp_of(real, world.new_id(), world.hosted_zone)
     work = partial(prepare, command, stamp, one_signature=world.policy.strict_ses_duplicate_signatures)
-    prepared = await asyncio.to_thread(work) if _is_large(command) else work()
-    judged = await world.store.read(lambda tx: judged_in(tx, world, who, prepared))
-    sender = _envelope_sender(prepared, judged, message_id)
-    signed = await sign_message(world, judged.signature, prepared.message, real)
+    with refusals_noted(world):
+        prepared = await asyncio.to_thread(work) if _is_large(command) else work()
+        judged = await world.store.read(lambda tx: judged_in(tx, world, who, prepared))
+        sender = _envelope_sender(prepared, judged, message_id)
+        signed = await sign_message(world, judged.signature, prepared.message, real)
     await _hand_over(world, Envelope(sender, prepared.recipients), signed)
     return message_id
 

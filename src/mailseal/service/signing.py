@@ -8,13 +8,15 @@ References: RFC 6376 §5, RFC 8463 §3, RFC 5322 §3.6.2; AWS SESv2 SendEmail.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from mailseal.core.addresses import Mailbox
 from mailseal.core.addressid import covering_addresses
-from mailseal.core.errors import BadRequest
+from mailseal.core.errors import BadRequest, Refusal
 from mailseal.core.sending import Covering, SendAs, covering_names, send_as, signing_key
 from mailseal.core.stored import SealBroken
 from mailseal.dkim.keys import ED25519_BITS
@@ -101,6 +103,19 @@ async def find_signature(world: World, account_id: str, region: str, sender: Mai
     return await world.store.read(unit)
 
 
+@contextmanager
+def refusals_noted(world: World) -> Iterator[None]:
+    """Where the way to a signature may end early: why is counted, and goes on up."""
+    try:
+        yield
+    except Refusal as refusal:
+        world.signing_noted(type(refusal).__name__)
+        raise
+    except Exception:
+        world.signing_noted("fault")
+        raise
+
+
 async def sign_message(world: World, signature: Signature, message: Message, at: datetime) -> bytes:
     """The message as it goes out, its signature on top; raises BadRequest, and SealBroken after an alarm."""
     try:
@@ -129,6 +144,7 @@ async def sign_fields(
     try:
         held = _signers(world, signature)
         if not held:
+            world.signing_noted("unsigned")
             return b""
         signers = [signer for signer, _ in held]
         work = partial(prepare, message, signers, int(at.timestamp()), options=options)
@@ -137,6 +153,7 @@ async def sign_fields(
             field.signed(await world.keyring.sign_soon(key, field.data_hash))
             for field, (_, key) in zip(made, held, strict=True)
         ]
+        world.signing_noted("signed")
         return b"".join(finished)
     except SealBroken as broken:
         place = (signature.account_id, signature.region, signature.sdid)

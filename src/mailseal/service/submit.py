@@ -21,7 +21,7 @@ from mailseal.core.smtpaccess import SMTP_ACTION, region_of_password
 from mailseal.service.admit import Gate, permit
 from mailseal.service.composing import Stamp, prepare_submitted, stamp_of
 from mailseal.service.send import judged_in, mail_from_of
-from mailseal.service.signing import LARGE, load_send_as, sign_message
+from mailseal.service.signing import LARGE, load_send_as, refusals_noted, sign_message
 from mailseal.service.world import HandOver, MailAnswer, Tx, World
 
 _OPERATION = SMTP_ACTION.removeprefix("ses:")
@@ -88,9 +88,10 @@ async def submit(world: World, who: Principal, begun: Begun, hand_over: HandOver
         real = world.clock.real_now()
         strict = world.policy.strict_ses_duplicate_signatures
         work = partial(prepare_submitted, raw, begun.mail_from, begun.stamp, one_signature=strict)
-        prepared = await asyncio.to_thread(work) if len(raw) > LARGE else work()
-        judged = await world.store.read(lambda tx: judged_in(tx, world, who, prepared, _OPERATION))
-        signed = await sign_message(world, judged.signature, prepared.message, real)
+        with refusals_noted(world):
+            prepared = await asyncio.to_thread(work) if len(raw) > LARGE else work()
+            judged = await world.store.read(lambda tx: judged_in(tx, world, who, prepared, _OPERATION))
+            signed = await sign_message(world, judged.signature, prepared.message, real)
         return await hand_over.message(signed)
     finally:
         await hand_over.abandon()

@@ -46,6 +46,15 @@ class Checked:
     before: str
     after: str
     changed: bool
+    evidence: str
+    """What was found, as a class."""
+
+
+async def backlog(world: World, at_most: int) -> tuple[int, float]:
+    """How many checks are due and not begun, counted up to `at_most`, and for how many seconds the oldest."""
+    now = world.clock.now()
+    count, since = await world.store.read(lambda tx: tx.identities.backlog(now, at_most))
+    return count, 0.0 if since is None else (now - since).total_seconds()
 
 
 async def claim(world: World, at_most: int) -> tuple[DueCheck, ...]:
@@ -90,7 +99,7 @@ async def check(world: World, due: DueCheck) -> Checked | None:
     if after is None:
         return None
     old, new = identity.newest.proof.status, after.newest.proof.status
-    return Checked(identity.name, old.value, new.value, old is not new)
+    return Checked(identity.name, old.value, new.value, old is not new, found.report.check.evidence)
 
 
 async def look_at(world: World, identity: Identity, setting: Setting) -> CheckReport:

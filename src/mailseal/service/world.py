@@ -124,6 +124,8 @@ class Identities(Protocol):
     def next_due_at(self) -> datetime | None:
         """The earliest time at which a check or slots are due, leases respected."""
 
+    def backlog(self, now: datetime, at_most: int) -> tuple[int, datetime | None]: ...
+
     def count_by_status(self) -> Mapping[str, int]: ...
 
 
@@ -437,12 +439,8 @@ class Links:
     operator_account: str
 
 
-def _nobody_hears(name: str, text: str) -> None:
-    """An alarm where nobody listens."""
-
-
-def _nobody_counts(bits: int) -> None:
-    """A miss where nobody counts."""
+def _nobody_hears(*told: object) -> None:
+    """An alarm or a count where nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,8 +474,10 @@ class World:
     """Tells the operator what has to be looked into at once: about whom, and what."""
     refill_per_minute: int = 0
     """How many keys this process makes for the stock a minute; 0 for as many as it can."""
-    stock_missed: Callable[[int], None] = _nobody_counts
+    stock_missed: Callable[[int], None] = _nobody_hears
     """Counts a call that found no key of that length in the stock."""
+    signing_noted: Callable[[str], None] = _nobody_hears
+    """Counts what became of signing one message; each door has its own."""
     name_servers: NameServers = field(default_factory=NoOthers)
     suffixes: PublicSuffixes = NO_SUFFIXES
     breaker: Breaker = field(default_factory=Breaker)

@@ -197,6 +197,10 @@ class Identities:
         """The earliest time at which a check or slots may be claimed; None where nothing is ever due."""
         return from_ms_or_null(self._execute(_NEXT_DUE)[0][0])
 
+    def backlog(self, now: datetime, at_most: int) -> tuple[int, datetime | None]:
+        """How many checks are due and not begun, counted up to `at_most`, and since when the first is."""
+        return self._settings.backlog(now, at_most)
+
     def count_by_status(self) -> Mapping[str, int]:
         """How many identities have each status, over all accounts and regions."""
         return dict(self._execute(_COUNT))

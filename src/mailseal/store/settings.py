@@ -77,6 +77,13 @@ _END_OTHERS = """
 DELETE FROM settings WHERE account_id = ? AND region = ? AND name = ? AND setting_id NOT IN (?, ?)
 """
 
+# settings.backlog: how many are due, and since when the first of them is.
+_BACKLOG = """
+SELECT count(*), min(claim_at) FROM (
+    SELECT claim_at FROM settings WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+) AS due
+"""
+
 # settings.claim: those that are due, oldest first, under a lease.
 _CLAIM = """
 UPDATE settings SET claim_at = ?, is_leased = 1 WHERE setting_id IN (
@@ -199,6 +206,11 @@ class Settings:
         """The settings that are due for a check, claimed until the lease ends."""
         rows = self._execute(_CLAIM, (to_ms(lease_until), to_ms(now), limit))
         return [DueCheck(account, region, name, id_, lease_until) for account, region, name, id_ in rows]
+
+    def backlog(self, now: datetime, at_most: int) -> tuple[int, datetime | None]:
+        """How many settings are due and not claimed, counted up to `at_most`, and since when the first is."""
+        rows = self._execute(_BACKLOG, (to_ms(now), at_most))
+        return int(rows[0][0]), from_ms_or_null(rows[0][1])
 
     def release(self, now: datetime, until: datetime) -> int:
         """How many settings were under a lease that ends until then; they are due at once."""

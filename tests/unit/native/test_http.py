@@ -19,7 +19,7 @@ from mailseal.sesv2.signing import Credentials, signed_headers
 from mailseal.sesv2.sigv4 import Target
 from mailseal.telemetry import Line, Telemetry
 from mailseal.worker import Bells, Worker
-from tests.fakes import START, FakeClock, ScriptedDns, fake_world, opened_store
+from tests.fakes import HOSTED_ZONE, START, FakeClock, ScriptedDns, fake_world, opened_store
 
 KEY = AccessKey("AKIATESTTESTTESTTEST", "000000000001", "a-secret")
 T = TypeVar("T")
@@ -246,10 +246,15 @@ def test_a_fault_is_told_to_the_log_and_not_to_the_client(tmp_path: Path) -> Non
 
 
 def test_health_needs_no_key(tmp_path: Path) -> None:
-    async def test(api: Native) -> list[int]:
-        return [(await call(api.public, "GET", path, b"", b"", []))[0] for path in ("/healthz", "/readyz")]
+    async def test(api: Native) -> list[Any]:
+        alive = await call(api.public, "GET", "/healthz", b"", b"", [])
+        before = await call(api.public, "GET", "/readyz", b"", b"", [])
+        await api.world.store.write(lambda tx: tx.zone.add(HOSTED_ZONE))
+        return [alive, before, await call(api.public, "GET", "/readyz", b"", b"", [])]
 
-    assert native(tmp_path, test) == [200, 200]
+    well = (200, {"status": "ok"})
+    lacking = {"status": "not ready", "not_ready": {"zone": f"not served: {HOSTED_ZONE}"}}
+    assert native(tmp_path, test) == [well, (503, lacking), well]
 
 
 def test_the_sandboxs_application_gets_a_known_caller_and_the_body(tmp_path: Path) -> None:

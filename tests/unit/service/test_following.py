@@ -100,6 +100,21 @@ def test_a_change_is_waited_for_until_the_last_server_shows_it(tmp_path: Path) -
     tell(tmp_path, servers, story)
 
 
+def test_a_servers_lag_is_the_age_of_the_oldest_serial_that_it_has_not_shown() -> None:
+    follower = Follower("192.0.2.1")
+
+    def lag(ours: int, seen: int | None, now: float) -> float:
+        follower.note(following.Standing("192.0.2.1", HOSTED_ZONE, ours, seen, None), now)
+        return follower.lag(HOSTED_ZONE, now)
+
+    assert lag(1, 1, 0.0) == 0
+    assert lag(2, 1, 10.0) == 0
+    assert lag(3, 1, 14.0) == 4
+    assert lag(3, 2, 15.0) == 1, "it has shown 2, and 3 is a second old"
+    assert lag(3, 3, 16.0) == 0
+    assert follower.lag("another.example.net", 20.0) == 0
+
+
 def test_a_server_half_way_lets_only_expire_what_it_no_longer_gives(tmp_path: Path) -> None:
     servers = FakeServers({"192.0.2.1": 0})
 
