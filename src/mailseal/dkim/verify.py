@@ -7,7 +7,7 @@ RFC 8463 §3, RFC 8601 §2.7.1.
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -74,8 +74,8 @@ class Verification:
     selector: str = ""
 
 
-class _Verdict(Exception):
-    """Ends the checks of one signature; never leaves this module."""
+class Unacceptable(Exception):
+    """Ends the checks of one signature, with the result and why."""
 
     def __init__(self, result: Result, reason: str) -> None:
         super().__init__(reason)
@@ -108,77 +108,91 @@ def _verify_one(
         _check_terms(signature, now)
         record = _key_record(signature, look_up)
         _check_body(message, signature)
-        _check_signature(signature, record, _data_hash(message, signature, header))
-    except _Verdict as verdict:
+        data = b"".join(signed_data(message.fields, signature, header))
+        _check_signature(signature, record, hashlib.sha256(data).digest())
+    except Unacceptable as verdict:
         return Verification(verdict.result, verdict.reason, signature.sdid, signature.selector)
     return Verification(Result.PASS, "good signature", signature.sdid, signature.selector)
 
 
 def _check_terms(signature: Signature, now: int | None) -> None:
     if signature.algorithm == "rsa-sha1":
-        raise _Verdict(Result.POLICY, "rsa-sha1 is no longer accepted")
+        raise Unacceptable(Result.POLICY, "rsa-sha1 is no longer accepted")
     if signature.algorithm not in {"rsa-sha256", "ed25519-sha256"}:
-        raise _Verdict(Result.NEUTRAL, "unknown signature algorithm")
+        raise Unacceptable(Result.NEUTRAL, "unknown signature algorithm")
     if now is not None and signature.expires_at is not None and now > signature.expires_at:
-        raise _Verdict(Result.PERMERROR, "the signature has expired")
+        raise Unacceptable(Result.PERMERROR, "the signature has expired")
 
 
 def _key_record(signature: Signature, look_up: Callable[[str], KeyAnswer]) -> KeyRecord:
     answer = look_up(f"{signature.selector}._domainkey.{signature.sdid}")
     if answer is NoKey.UNAVAILABLE:
-        raise _Verdict(Result.TEMPERROR, "the key could not be asked for")
+        raise Unacceptable(Result.TEMPERROR, "the key could not be asked for")
     if isinstance(answer, NoKey) or not answer.texts:
-        raise _Verdict(Result.PERMERROR, "there is no key record")
+        raise Unacceptable(Result.PERMERROR, "there is no key record")
     if len(answer.texts) > 1:
-        raise _Verdict(Result.PERMERROR, "there is more than one key record")
+        raise Unacceptable(Result.PERMERROR, "there is more than one key record")
     try:
         record = parse_key_record(answer.texts[0])
     except KeyRecordError as error:
-        raise _Verdict(Result.PERMERROR, f"the key record is unusable: {error}") from None
+        raise Unacceptable(Result.PERMERROR, f"the key record is unusable: {error}") from None
     _check_restrictions(signature, record)
     return record
 
 
 def _check_restrictions(signature: Signature, record: KeyRecord) -> None:
     if not record.public_key:
-        raise _Verdict(Result.PERMERROR, "the key is revoked")
+        raise Unacceptable(Result.PERMERROR, "the key is revoked")
     if record.key_type != signature.algorithm.partition("-")[0]:
-        raise _Verdict(Result.PERMERROR, "the key's type is not the signature's")
+        raise Unacceptable(Result.PERMERROR, "the key's type is not the signature's")
     if record.hashes and "sha256" not in record.hashes:
-        raise _Verdict(Result.PERMERROR, "the key does not allow sha256")
+        raise Unacceptable(Result.PERMERROR, "the key does not allow sha256")
     if record.services and not {"*", "email"} & set(record.services):
-        raise _Verdict(Result.PERMERROR, "the key is not for e-mail")
+        raise Unacceptable(Result.PERMERROR, "the key is not for e-mail")
     if "s" in record.flags and signature.auid.rpartition("@")[2].lower() != signature.sdid:
-        raise _Verdict(Result.PERMERROR, "the key does not allow i= below d=")
+        raise Unacceptable(Result.PERMERROR, "the key does not allow i= below d=")
 
 
 def _check_body(message: Message, signature: Signature) -> None:
+    computed = signed_body_hash(message.body, signature)
+    if computed is None:
+        raise Unacceptable(Result.PERMERROR, "the body is shorter than l= says")
+    if not hmac.compare_digest(computed, signature.body_hash):
+        raise Unacceptable(Result.FAIL, "the body was changed: its hash is not bh=")
+
+
+def signed_body_hash(body: bytes | memoryview, signature: Signature) -> bytes | None:
+    """What bh= must be for this body; None where it is shorter than l= says."""
     how = signature.body_canonicalization
     if signature.body_length is None:
-        computed = body_hash(message.body, how)
-    else:
-        body = canonical_body(message.body, how)
-        if signature.body_length > len(body):
-            raise _Verdict(Result.PERMERROR, "the body is shorter than l= says")
-        computed = hashlib.sha256(body[: signature.body_length]).digest()
-    if not hmac.compare_digest(computed, signature.body_hash):
-        raise _Verdict(Result.FAIL, "the body was changed: its hash is not bh=")
+        return body_hash(body, how)
+    canonical = canonical_body(body, how)
+    if signature.body_length > len(canonical):
+        return None
+    return hashlib.sha256(canonical[: signature.body_length]).digest()
 
 
-def _data_hash(message: Message, signature: Signature, header: HeaderField) -> bytes:
-    """SHA-256 of the fields in h=, from the bottom up for each name, and of the signature field itself."""
-    how = signature.header_canonicalization
+def signed_fields(
+    fields: Sequence[HeaderField], header_names: Sequence[bytes]
+) -> tuple[HeaderField | None, ...]:
+    """The field that each name of h= stands for, from the bottom up; None where none is left."""
     stacks: dict[bytes, list[HeaderField]] = {}
-    for candidate in message.fields:
+    for candidate in fields:
         stacks.setdefault(candidate.name.lower(), []).append(candidate)
-    digest = hashlib.sha256()
-    for name in signature.header_names:
+    found = []
+    for name in header_names:
         stack = stacks.get(name.lower())
-        if stack:
-            signed = stack.pop()
-            digest.update(canonical_field(signed.name, signed.raw, how) + b"\r\n")
-    digest.update(canonical_field(header.name, without_signature_value(header.raw), how))
-    return digest.digest()
+        found.append(stack.pop() if stack else None)
+    return tuple(found)
+
+
+def signed_data(fields: Sequence[HeaderField], signature: Signature, header: HeaderField) -> list[bytes]:
+    """What the signature covers in pieces: the canonical fields in h=, and the signature field itself."""
+    how = signature.header_canonicalization
+    covered = [field for field in signed_fields(fields, signature.header_names) if field]
+    data = [canonical_field(field.name, field.raw, how) + b"\r\n" for field in covered]
+    data.append(canonical_field(header.name, without_signature_value(header.raw), how))
+    return data
 
 
 def _check_signature(signature: Signature, record: KeyRecord, data_hash: bytes) -> None:
@@ -186,20 +200,21 @@ def _check_signature(signature: Signature, record: KeyRecord, data_hash: bytes) 
         if signature.algorithm == "ed25519-sha256":
             Ed25519PublicKey.from_public_bytes(record.public_key).verify(signature.signature, data_hash)
         else:
-            key = _rsa_key(record.public_key)
+            key = rsa_public_key(record.public_key)
             key.verify(signature.signature, data_hash, _PADDING, _PREHASHED)
     except InvalidSignature:
-        raise _Verdict(Result.FAIL, "the signed header or the key is another one") from None
+        raise Unacceptable(Result.FAIL, "the signed header or the key is another one") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise _Verdict(Result.PERMERROR, "the public key is damaged") from None
+        raise Unacceptable(Result.PERMERROR, "the public key is damaged") from None
 
 
-def _rsa_key(spki: bytes) -> rsa.RSAPublicKey:
+def rsa_public_key(spki: bytes) -> rsa.RSAPublicKey:
+    """The key of a record; raises ValueError where it is none, Unacceptable where its length is."""
     bits = parse_rsa_public_bits(spki)
     if bits == 0:
         raise ValueError("no RSA SubjectPublicKeyInfo")
     if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
-        raise _Verdict(Result.POLICY, f"an RSA key of {bits} bits is not accepted")
+        raise Unacceptable(Result.POLICY, f"an RSA key of {bits} bits is not accepted")
     key = load_der_public_key(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError("no RSA key")
