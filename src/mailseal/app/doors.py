@@ -18,6 +18,7 @@ from mailseal.app.counting import Door, at_door
 from mailseal.app.http import bind_control, listen_http
 from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
 from mailseal.config import Config, SetupError, control_path
+from mailseal.console.app import Console
 from mailseal.nameserver.listen import RunningNameServer, start_name_server
 from mailseal.nameserver.rate import RateLimit
 from mailseal.nameserver.transfer import Transfers, TransferSource
@@ -85,7 +86,8 @@ async def open_api(
     native = NativeApi(world, telemetry, sandbox=sandbox, gate=gate)
     admission = Admission(world, gate)
     query_api = QueryApi(world, telemetry, admission)
-    api = SesApi(world, telemetry, native, admission=admission, query_api=query_api)
+    console = Console(world, telemetry, sandbox=sandbox)
+    api = SesApi(world, telemetry, native, admission=admission, query_api=query_api, console=console)
     listener = await listen_http(
         api, sockets, certificate=config.api.certificate, certificate_key=config.api.certificate_key
     )

@@ -14,8 +14,6 @@ from typing import Protocol, TypeVar
 
 from mailseal.core.access import AccessKey, Account
 from mailseal.core.addressid import AddressIdentity
-from mailseal.core.attributes import Attributes
-from mailseal.core.configsets import ConfigurationSet
 from mailseal.core.envelope import (
     Busy,
     Declined,
@@ -26,14 +24,14 @@ from mailseal.core.envelope import (
     RecipientAnswer,
 )
 from mailseal.core.identity import Event, Identity, Parent
+from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.limits import Rate
-from mailseal.core.mailfrom import MailFrom, MailFromHosts
+from mailseal.core.mailfrom import MailFromHosts
 from mailseal.core.observations import AuthorityReport, Observation, Question
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import KeySlot, Slots
 from mailseal.core.stored import (
     DueCheck,
-    DueMailFrom,
     DueSlots,
     DueTimes,
     IdentityQuery,
@@ -44,8 +42,10 @@ from mailseal.core.stored import (
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
 from mailseal.dkim.sign import DEFAULT as SIGN_OPTIONS
 from mailseal.dkim.sign import SignOptions
+from mailseal.service.besiderows import AttributeRows, ConfigurationSets, MailFromRows, PolicyRows
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys, RetiredKeys
+from mailseal.service.operators import Operators
 from mailseal.service.rates import Rates
 from mailseal.service.surroundings import Surroundings
 from mailseal.service.zones import NameServers, NoOthers, Zone, ZoneServers
@@ -128,6 +128,12 @@ class Identities(Protocol):
 
     def count_by_status(self) -> Mapping[str, int]: ...
 
+    def count_in(self, account_id: str, region: str, status: DkimStatus, at_most: int) -> int:
+        """How many of one account and region stand so; counting ends at `at_most`."""
+
+    def search(self, query: IdentityQuery, at_most: int) -> tuple[Sequence[IdentitySummary], str | None]:
+        """As `list`, looking at that many names only; then the last name looked at, None at the end."""
+
 
 class Addresses(Protocol):
     """Address identities, the links that prove them, and signing switches of single addresses."""
@@ -141,6 +147,10 @@ class Addresses(Protocol):
     def list(self, query: IdentityQuery) -> Sequence[IdentitySummary]: ...
 
     def count_by_status(self) -> Mapping[str, int]: ...
+
+    def count_in(self, account_id: str, region: str, status: DkimStatus, at_most: int) -> int: ...
+
+    def search(self, query: IdentityQuery, at_most: int) -> tuple[Sequence[IdentitySummary], str | None]: ...
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[AddressIdentity]: ...
 
@@ -273,70 +283,6 @@ class Answers(Protocol):
     def forget_before(self, now: datetime, at_most: int) -> int: ...
 
 
-class AttributeRows(Protocol):
-    """Attributes of identities by (account, region, name), whatever kind of identity has the name."""
-
-    def load(self, account_id: str, region: str, name: str) -> Attributes:
-        """The defaults where none were set."""
-
-    def save(self, account_id: str, region: str, name: str, attributes: Attributes) -> None: ...
-
-    def delete(self, account_id: str, region: str, name: str) -> None: ...
-
-    def leave_configuration_set(self, account_id: str, region: str, configuration_set: str) -> None:
-        """Takes a configuration set away from every identity that has it."""
-
-
-class PolicyRows(Protocol):
-    """Policies of identities, likewise."""
-
-    def load(self, account_id: str, region: str, name: str) -> Mapping[str, str]: ...
-
-    def put(self, account_id: str, region: str, name: str, policy_name: str, text: str) -> None: ...
-
-    def delete(self, account_id: str, region: str, name: str, policy_name: str) -> None: ...
-
-    def delete_all(self, account_id: str, region: str, name: str) -> None: ...
-
-
-class MailFromRows(Protocol):
-    """MAIL FROM domains of identities, likewise; one an identity at most."""
-
-    def load(self, account_id: str, region: str, name: str) -> MailFrom | None: ...
-
-    def save(
-        self, account_id: str, region: str, name: str, mail_from: MailFrom, due_at: datetime | None
-    ) -> None: ...
-
-    def save_report(self, account_id: str, region: str, name: str, report: str) -> None: ...
-
-    def report(self, account_id: str, region: str, name: str) -> str | None:
-        """What the last check of the present domain saw."""
-
-    def delete(self, account_id: str, region: str, name: str) -> None: ...
-
-    def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[DueMailFrom]: ...
-
-    def release(self, now: datetime, until: datetime) -> int: ...
-
-    def next_due_at(self) -> datetime | None: ...
-
-
-class ConfigurationSets(Protocol):
-    """Configuration sets by name."""
-
-    def load(self, account_id: str, region: str, name: str) -> ConfigurationSet | None: ...
-
-    def save(self, account_id: str, region: str, wanted: ConfigurationSet) -> None: ...
-
-    def delete(self, account_id: str, region: str, name: str) -> None: ...
-
-    def list(
-        self, account_id: str, region: str, *, after: str, contains: str | None, limit: int
-    ) -> Sequence[str]:
-        """Names in their order."""
-
-
 class Tx(Protocol):
     """One transaction, cut by what is stored."""
 
@@ -372,6 +318,8 @@ class Tx(Protocol):
     def mail_from(self) -> MailFromRows: ...
     @property
     def configuration_sets(self) -> ConfigurationSets: ...
+    @property
+    def operators(self) -> Operators: ...
 
 
 class Store(Protocol):

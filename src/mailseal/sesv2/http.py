@@ -96,6 +96,7 @@ class SesApi:
         *,
         admission: Admission | None = None,
         query_api: Application | None = None,
+        console: Application | None = None,
     ) -> None:
         self._world = world
         self._telemetry = telemetry
@@ -103,6 +104,7 @@ class SesApi:
         self._use_cases = use_cases
         self._admission = admission or Admission(world)
         self._query_api = query_api
+        self._console = console
         self._replays = Replays()
 
     async def __call__(self, scope: Scope, receive: intake.Receive, send: Send) -> None:
@@ -113,6 +115,9 @@ class SesApi:
             return
         if scope["raw_path"] == b"/" and self._query_api is not None and _is_query(scope):
             await self._query_api(scope, receive, send)
+            return
+        if self._console is not None and _is_for_people(scope):
+            await self._console(scope, receive, send)
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -189,6 +194,14 @@ class SesApi:
 def _is_query(scope: Scope) -> bool:
     """Whether a request for the root is for the query API: a form is posted, or the query has an action."""
     return scope["method"] == "POST" or b"Action=" in scope["query_string"]
+
+
+def _is_for_people(scope: Scope) -> bool:
+    """Whether a request is for the console: by its path, or a browser's for the root."""
+    path: bytes = scope["raw_path"]
+    if path == b"/":
+        return scope["method"] == "GET" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+    return path == b"/console" or path.startswith(b"/console/")
 
 
 async def _respond(send: Send, finished: _Finished, content: bytes) -> None:

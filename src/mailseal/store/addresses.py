@@ -52,6 +52,25 @@ AND status = ? ORDER BY name LIMIT ?
 # addresses.count_by_status: how many stand where, over all accounts.
 _COUNT = "SELECT status, count(*) FROM addresses GROUP BY status"
 
+# addresses.count_in: how many of one account and region stand so, counted up to a limit.
+_COUNT_IN = """
+SELECT count(*) FROM (
+    SELECT 1 FROM addresses WHERE account_id = ? AND region = ? AND status = ? LIMIT ?
+) AS counted
+"""
+
+# addresses.search: among the next so many names, those that contain a text.
+_SEARCH = """
+SELECT name, status FROM (
+    SELECT name, status FROM addresses WHERE account_id = ? AND region = ? AND name > ? ORDER BY name LIMIT ?
+) AS looked_at WHERE lower(name) LIKE ? ESCAPE '!' AND (? = '' OR status = ?) ORDER BY name LIMIT ?
+"""
+
+# addresses.horizon: the last of the next so many names.
+_HORIZON = """
+SELECT name FROM addresses WHERE account_id = ? AND region = ? AND name > ? ORDER BY name LIMIT 1 OFFSET ?
+"""
+
 # addresses.claim: those for which something is due, oldest first, under a lease.
 _CLAIM = """
 UPDATE addresses SET claim_at = ? WHERE (account_id, region, name) IN (
@@ -144,6 +163,20 @@ class Addresses:
     def count_by_status(self) -> Mapping[str, int]:
         """How many addresses have each status, over all accounts and regions."""
         return dict(self._execute(_COUNT))
+
+    def count_in(self, account_id: str, region: str, status: DkimStatus, at_most: int) -> int:
+        """How many of one account and region stand so; counting ends at `at_most`."""
+        return int(self._execute(_COUNT_IN, (account_id, region, status, at_most))[0][0])
+
+    def search(self, query: IdentityQuery, at_most: int) -> tuple[Sequence[IdentitySummary], str | None]:
+        """As `list`, looking at that many names only; then the last name looked at, None at the end."""
+        place = (query.account_id, query.region, query.after)
+        status = query.status or ""
+        pattern = like_pattern(query.name_contains or "")
+        rows = self._execute(_SEARCH, (*place, at_most, pattern, status, status, query.limit))
+        horizon = self._execute(_HORIZON, (*place, at_most - 1))
+        found = [_summary(name, DkimStatus(stands)) for name, stands in rows]
+        return found, horizon[0][0] if horizon else None
 
     def claim_due(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[AddressIdentity]:
         """The addresses about which something is due, claimed until the lease ends."""

@@ -84,6 +84,26 @@ SELECT min(claim_at) FROM (
 # identities.count_by_status: how many stand where, over all accounts.
 _COUNT = "SELECT status, count(*) FROM identities GROUP BY status"
 
+# identities.count_in: how many of one account and region stand so, counted up to a limit.
+_COUNT_IN = """
+SELECT count(*) FROM (
+    SELECT 1 FROM identities WHERE account_id = ? AND region = ? AND status = ? LIMIT ?
+) AS counted
+"""
+
+# identities.search: among the next so many names, those that contain a text.
+_SEARCH = """
+SELECT name, status, may_send FROM (
+    SELECT name, status, may_send FROM identities WHERE account_id = ? AND region = ? AND name > ?
+    ORDER BY name LIMIT ?
+) AS looked_at WHERE name LIKE ? ESCAPE '!' AND (? = '' OR status = ?) ORDER BY name LIMIT ?
+"""
+
+# identities.horizon: the last of the next so many names.
+_HORIZON = """
+SELECT name FROM identities WHERE account_id = ? AND region = ? AND name > ? ORDER BY name LIMIT 1 OFFSET ?
+"""
+
 
 class Identities:
     """The table identities, and settings and slots as far as they are saved with it."""
@@ -204,6 +224,20 @@ class Identities:
     def count_by_status(self) -> Mapping[str, int]:
         """How many identities have each status, over all accounts and regions."""
         return dict(self._execute(_COUNT))
+
+    def count_in(self, account_id: str, region: str, status: DkimStatus, at_most: int) -> int:
+        """How many of one account and region stand so; counting ends at `at_most`."""
+        return int(self._execute(_COUNT_IN, (account_id, region, status, at_most))[0][0])
+
+    def search(self, query: IdentityQuery, at_most: int) -> tuple[Sequence[IdentitySummary], str | None]:
+        """As `list`, looking at that many names only; then the last name looked at, None at the end."""
+        place = (query.account_id, query.region, query.after)
+        status = query.status or ""
+        pattern = like_pattern(query.name_contains or "")
+        rows = self._execute(_SEARCH, (*place, at_most, pattern, status, status, query.limit))
+        horizon = self._execute(_HORIZON, (*place, at_most - 1))
+        found = [IdentitySummary(name, DkimStatus(stands), bool(may)) for name, stands, may in rows]
+        return found, horizon[0][0] if horizon else None
 
 
 def _state(identity: Identity) -> tuple[Value, ...]:

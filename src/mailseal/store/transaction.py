@@ -18,6 +18,7 @@ from mailseal.store.journal import Journal, ZoneServers
 from mailseal.store.keys import Keys
 from mailseal.store.loaded import Loaded
 from mailseal.store.mailfrom import MailFromRows
+from mailseal.store.operators import Operators
 from mailseal.store.retired import RetiredKeys
 from mailseal.store.settings import Settings
 from mailseal.store.slots import SlotRows
@@ -47,6 +48,7 @@ class Transaction:
         self.policies = PolicyRows(execute)
         self.mail_from = MailFromRows(execute)
         self.configuration_sets = ConfigurationSets(execute)
+        self.operators = Operators(execute)
 
     def begin(self) -> None:
         """Another unit begins: what earlier ones have loaded may no longer be so."""
