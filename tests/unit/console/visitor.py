@@ -1,4 +1,4 @@
-"""A browser's part without a browser: cookies, forms and redirects against the console as an ASGI application."""
+"""A browser's part without a browser: cookies, forms and redirects, asked of the console itself."""
 
 from __future__ import annotations
 
