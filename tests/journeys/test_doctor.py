@@ -11,7 +11,9 @@ import pytest
 
 from mailseal.cli.asking import LocalWay, ask
 from mailseal.cli.doctor import examined
+from mailseal.cli.zone import standing
 from mailseal.config import Config
+from mailseal.sandbox.settings import free_ports
 from tests.journeys.rig import ZONE, Rig
 
 
@@ -19,13 +21,15 @@ class DoctorsRig(Rig):
     """A rig whose own zone's servers are asked on our own name server's port."""
 
     hidden = False
+    secondary = ""
 
     @property
     def config(self) -> Config:
         config = super().config
         # With another port of nobody's, the zone's servers do not answer.
         port = self.ports.api if self.hidden else self.ports.our_dns
-        return replace(config, resolver=replace(config.resolver, port=port))
+        dns_part = replace(config.dns, secondaries=(self.secondary,) if self.secondary else ())
+        return replace(config, dns=dns_part, resolver=replace(config.resolver, port=port))
 
 
 @pytest.fixture
@@ -60,10 +64,12 @@ def test_a_sound_installation_has_no_fault(rig: DoctorsRig) -> None:
         "port 53": "warning",
         "delegation": "ok",
         "name servers": "ok",
+        "secondaries": "not_asked",
         "from outside": "ok",
         "resolvers": "warning",
         "port 53 out": "not_asked",
         "next hop": "ok",
+        "signer": "ok",
     }
     assert told["faults"] == 0
     shown = "\n".join(line.plain for line in examined(told).lines)
@@ -112,3 +118,17 @@ def test_a_master_key_beside_the_data_is_told(rig: DoctorsRig) -> None:
     key.chmod(0o640)
     assert "0640" in master_key_risk(f"file:{key}", rig.folder / "data" / "mailseal.db")
     assert master_key_risk("env:KEY", rig.folder / "mailseal.db") == ""
+
+
+def test_a_secondary_that_nobody_started_is_a_fault_and_a_no_of_zone_status(
+    rig: DoctorsRig,
+) -> None:
+    [nobody] = free_ports(1)
+    rig.secondary = f"127.0.0.1:{nobody}"
+    rig.start()
+    [told] = [one for one in doctor(rig)["checks"] if one["name"] == "secondaries"]
+    assert told["result"] == "fault"
+    assert told["seen"] == f"{rig.secondary}: does not answer for this zone, and never has"
+    members = ask(LocalWay(rig.config), "GET", "zones")
+    shown = "\n".join(line.plain for line in standing(members["items"], "").lines)
+    assert f"✗ {rig.secondary}  does not answer for this zone, and never has" in shown

@@ -18,6 +18,7 @@ import dns.query
 import dns.rrset
 import pytest
 
+from mailseal.cli.asking import LocalWay, ask
 from mailseal.config import Config
 from mailseal.core.access import Principal
 from mailseal.sandbox.settings import free_ports
@@ -144,6 +145,14 @@ def test_a_new_key_waits_for_a_server_that_has_fallen_behind(tmp_path: Path) -> 
         rig.call(lambda: rotate_identity(rig.app.world, WHO, "shop.example", rig.clock.now()))
         rig.advance(hours=3, steps=60)
         assert rig.selector("shop.example") == first, "a resolver may still ask the server that is behind"
+        name = f"127.0.0.1:{secondary.port}"
+        slots = ask(LocalWay(rig.config), "GET", "identities/shop.example")["slots"]
+        [waiting] = [slot for slot in slots if slot["state"] == "next"]
+        assert (waiting["ready_at"], waiting["waits_for_servers"]) == (None, [name])
+        told = ask(LocalWay(rig.config), "GET", "zones")["items"]
+        [server] = next(each["servers"] for each in told if each["zone"] == ZONE)
+        assert (server["server"], server["following"], server["answers"]) == (name, "behind", True)
+        assert server["behind"] >= 1
         secondary.is_stuck = False
         rig.wait_until_followed()
         rig.advance(minutes=3, steps=30)

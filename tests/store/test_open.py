@@ -88,12 +88,47 @@ def test_a_lock_is_given_back_and_can_be_taken_again(tmp_path: Path) -> None:
     take_lock(path, "another").release()
 
 
-def test_an_open_that_fails_gives_the_lock_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (
+            b"this is no database, whatever its name says; not at all, not even a little" * 20,
+            "not a database",
+        ),
+        (b"SQLite format 3\0" + b"\xff" * 4096, "not a database"),
+    ],
+)
+def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(
+    tmp_path: Path, content: bytes, what: str
+) -> None:
     path = tmp_path / "mailseal.db"
-    path.write_bytes(b"this is no database, whatever its name says; not at all, not even a little" * 20)
-    with pytest.raises(apsw.NotADBError):
+    path.write_bytes(content)
+    with pytest.raises(StartRefused) as refused:
         SqliteStore.open(path)
+    assert str(refused.value).splitlines() == [
+        f"error: {path} is {what}",
+        "  why: it is no file of SQLite's",
+        "  do:  correct [store] database, or put its backup back; nothing was changed",
+    ]
+    assert path.read_bytes() == content
     take_lock(path, "a test").release()
+
+
+def test_a_database_that_lost_pages_is_refused_in_words(tmp_path: Path) -> None:
+    async def story(store: SqliteStore) -> None:
+        await store.write(lambda tx: tx.installation.put("a", b"b"))
+
+    tell(tmp_path, story)
+    path = tmp_path / "mailseal.db"
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 40960)
+    with pytest.raises(StartRefused, match="is damaged"):
+        SqliteStore.open(path)
+
+
+def test_a_folder_in_the_databases_place_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "mailseal.db").mkdir()
+    with pytest.raises(StartRefused, match="cannot be opened: Is a directory"):
+        SqliteStore.open(tmp_path / "mailseal.db")
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ async def open_inside(
     bells = Bells()
     account = await store.read(lambda tx: next(iter(tx.access_keys.accounts()), FIRST_ACCOUNT))
     resolver = make_resolver(config)
-    surroundings = make_surroundings(config, resolver, next_hop)
+    signer = await start_batches(config, keyring, telemetry)
+    surroundings = make_surroundings(config, resolver, next_hop, signer)
     world = World(
         store=store,
         keyring=keyring,
@@ -147,7 +148,6 @@ async def open_inside(
         operator_domain=operator_domain_of(config),
         surroundings=surroundings,
     )
-    await start_batches(config, keyring, telemetry)
     return Inside(store, world, telemetry, bells, next_hop, account, failed, surroundings.arrivals)
 
 

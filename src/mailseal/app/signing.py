@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
+from functools import partial
 
 from mailseal.batch.engine import open_engine
 from mailseal.batch.library import NotInstalled, Unfit
 from mailseal.config import Config, SetupError
+from mailseal.core.doctor import Signer
 from mailseal.core.errors import BadRequest
 from mailseal.core.names import parse_domain
 from mailseal.dkim.sign import OVERSIGNED, SIGNED, SignOptions
@@ -42,26 +45,27 @@ def sign_options_of(config: Config) -> SignOptions:
     return SignOptions(lifetime_seconds=lifetime, signed=signed, oversigned=oversigned)
 
 
-async def start_batches(config: Config, keyring: Keyring, telemetry: Telemetry) -> None:
-    """The keyring signs several digests at once where that is wanted and possible.
+async def start_batches(config: Config, keyring: Keyring, telemetry: Telemetry) -> Callable[[], Signer]:
+    """How the keyring signs: several digests at once where that is wanted and possible.
 
     /metrics shows `mailseal_engine_signatures_total` from then on, and only then.
     """
     if not config.signing.batch:
-        return
+        return partial(Signer, "[signing] batch is off")
 
     def note(engine: str, count: int) -> None:
         telemetry.count("mailseal_engine_signatures_total", count, engine=engine)
 
     try:
         engine = await asyncio.to_thread(open_engine, note)
-    except NotInstalled:
-        return
+    except NotInstalled as reason:
+        return partial(Signer, str(reason))
     except Unfit as reason:
         telemetry.say("signing", text=f"one message at a time: {reason}")
-        return
+        return partial(Signer, str(reason))
     keyring.sign_with(engine)
     note("batch", 0)
+    return lambda: Signer(is_distrusted=not engine.is_trusted)
 
 
 def operator_domain_of(config: Config) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from mailseal.app.parts import addresses_of
 from mailseal.config import Config, database_path
-from mailseal.core.doctor import ClockState
+from mailseal.core.doctor import ClockState, Signer
 from mailseal.nameserver.zone import ServedText, ZoneSource
 from mailseal.resolver.asking import DnsResolver
 from mailseal.service.surroundings import Arrivals, Surroundings
@@ -25,7 +26,10 @@ _LONGS_AFTER_STATUS = 12
 
 
 def make_surroundings(
-    config: Config, resolver: DnsResolver, next_hop: SmtpNextHop | MaildirNextHop
+    config: Config,
+    resolver: DnsResolver,
+    next_hop: SmtpNextHop | MaildirNextHop,
+    signer: Callable[[], Signer],
 ) -> Surroundings:
     """The operator's side of an installation, as its configuration tells; raises SetupError."""
     database = database_path(config)
@@ -39,6 +43,7 @@ def make_surroundings(
         master_key_risk=lambda: master_key_risk(config.store.master_key, database),
         next_hop=config.nexthop.url,
         next_hop_answers=next_hop.answers,
+        signer=signer,
     )
 
 

@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "identity": ("mailseal.cli.identity", "create, list, show, records, check, set, rotate, delete"),
     "access": ("mailseal.cli.access", "access keys: create, import, list, disable, enable, delete"),
     "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),
+    "zone": ("mailseal.cli.zone", "our zones, and the servers that carry them: status"),
     "keys": ("mailseal.cli.keys", "inspect a file, stock, rotate-master"),
     "sign": ("mailseal.cli.mail", "one message, with a key of yours"),
     "verify": ("mailseal.cli.mail", "what the signatures of one message are worth, and why"),

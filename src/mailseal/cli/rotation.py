@@ -64,7 +64,11 @@ def _to_come(members: Members) -> list[Text]:
         return []
     steps = [] if following["published"] else ["published"]
     steps += [] if following["seen_at"] is not None else [f"seen under {members['identity']}"]
-    if following["ready_at"] is not None and following["ready_at"] > members["now"]:
+    late = following.get("waits_for_servers")
+    if late is not None:
+        servers = ", ".join(late) or "each of our name servers"
+        steps.append(f"earlier answers expire, as soon as {servers} has caught up")
+    elif following["ready_at"] is not None and following["ready_at"] > members["now"]:
         steps.append(f"earlier answers expire, {when(following['ready_at'])}")
     steps += [
         f"switch to slot {following['slot']}",

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from mailseal.core.carriers import Following, Standing, described
 from mailseal.core.observations import AuthorityReport, Observation, Outcome, RecordType
 
 
@@ -40,6 +42,15 @@ class ClockState:
 
     is_synchronised: bool | None
     error_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """How RSA signatures are made: several at once, or one at a time and why."""
+
+    one_at_a_time: str = ""
+    is_distrusted: bool = False
+    """Whether several were made at once until too many failed their check."""
 
 
 _GIB = 1024**3
@@ -210,3 +221,38 @@ def judge_breaker(reason: str, canary: str, *, was_looked_at: bool) -> Health:
     if not was_looked_at:
         return Health("checks", Result.NOT_ASKED, "the first look comes seconds after the start")
     return Health("checks", Result.OK, "they count; our own zone is seen through the resolvers")
+
+
+def judge_signer(signer: Signer) -> Health:
+    """How signatures are made, which is never a fault: each way gives the same ones."""
+    if signer.is_distrusted:
+        seen = "one at a time by OpenSSL, since too many made at once failed their check"
+        advice = "None of those went out; look for a failing processor or memory, then restart Mailseal."
+        return Health("signer", Result.WARNING, seen, advice)
+    if signer.one_at_a_time:
+        return Health("signer", Result.OK, f"one at a time by OpenSSL: {signer.one_at_a_time}")
+    return Health("signer", Result.OK, "up to eight at once by crypto_mb, each checked")
+
+
+def judge_secondaries(standings: Sequence[Standing], now: datetime) -> Health:
+    """Whether the servers that carry our zones have what we have; each was asked."""
+    if not standings:
+        return Health("secondaries", Result.NOT_ASKED, "no other server is to carry our zones")
+    many = len({standing.zone for standing in standings}) > 1
+    late = {
+        standing: following
+        for standing in standings
+        if (following := standing.following(now)) in (Following.SILENT, Following.BEHIND)
+    }
+    if not late:
+        servers = len({standing.server for standing in standings})
+        return Health("secondaries", Result.OK, f"{servers} of {servers} follow")
+    seen = "; ".join(f"{one.server}{f' ({one.zone})' if many else ''}: {described(one, now)}" for one in late)
+    if Following.SILENT in late.values():
+        advice = (
+            "No new key signs until it has followed: start it and let it answer us, or take it out of "
+            "[dns] secondaries and of the delegation."
+        )
+        return Health("secondaries", Result.FAULT, seen, advice)
+    advice = "No new key signs until it has followed: look at its log for NOTIFY, transfers and TSIG."
+    return Health("secondaries", Result.WARNING, seen, advice)

@@ -34,12 +34,15 @@ def serial_is_newer(one: int, other: int) -> bool:
 
 
 def serials_behind(seen: int | None, ours: int) -> int:
-    """How many serials lie between what was seen and ours; all of them where nothing was.
+    """How many serials lie between what was seen and ours: all of them where nothing was seen, none where
+    something newer was.
 
-    >>> serials_behind(2**32 - 1, 1)
-    2
+    >>> serials_behind(2**32 - 1, 1), serials_behind(2, 1), serials_behind(None, 7)
+    (2, 0, 7)
     """
-    return (ours - (seen or 0)) % _MODULUS
+    if seen is None:
+        return ours
+    return (ours - seen) % _MODULUS if serial_is_newer(ours, seen) else 0
 
 
 def parse_hosted_zone(text: str) -> str:

@@ -29,12 +29,13 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.names import is_address
-from mailseal.native import doctor, handing, masterkeys, objects
+from mailseal.native import doctor, handing, masterkeys, objects, zones
 from mailseal.native.handing import Text
 from mailseal.native.objects import Members
 from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
 from mailseal.service.beside import neighbours
+from mailseal.service.following import servers_behind
 from mailseal.service.handing import all_to_publish, to_publish
 from mailseal.service.world import StoredEvent, Tx, World
 
@@ -228,6 +229,11 @@ async def examine(call: Call) -> Members:
     return await doctor.examined(call.world, call.who, call.now)
 
 
+async def list_zones(call: Call) -> Members:
+    """Our zones and the servers that carry them."""
+    return await zones.listed(call.world, call.who, call.now)
+
+
 async def show_master_key(call: Call) -> Members:
     """Which master key seals, and what has not moved to it yet."""
     return await masterkeys.show(call.world, call.who)
@@ -245,6 +251,7 @@ Handler = Callable[[Call], Awaitable[Members | Text]]
 ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("GET", ("installation",)): ("ShowInstallation", installation),
     ("POST", ("doctor",)): ("Examine", examine),
+    ("GET", ("zones",)): ("ListZones", list_zones),
     ("GET", ("master-key",)): ("ShowMasterKey", show_master_key),
     ("POST", ("master-key",)): ("ChangeMasterKey", change_master_key),
     ("GET", ("identities",)): ("ListIdentities", list_identities),
@@ -263,6 +270,7 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ShowInstallation": ("GetAccount",),
     "Examine": (),
+    "ListZones": (),
     "ShowMasterKey": (),
     "ChangeMasterKey": (),
     "ListIdentities": ("ListEmailIdentities",),
@@ -305,15 +313,15 @@ async def _shown(call: Call, found: identities.Either) -> Members:
     """The identity's object with its newest events, all of them where `events=all` was asked for."""
     limit = EVENTS_AT_MOST if call.query.get("events") == "all" else EVENTS_SHOWN
 
-    def unit(tx: Tx) -> tuple[Neighbours, tuple[StoredEvent, ...]]:
+    def unit(tx: Tx) -> tuple[Neighbours, tuple[StoredEvent, ...], tuple[str, ...]]:
         events = tx.events.list(place.account_id, place.region, place.name, limit)
-        return neighbours(tx, call.who, place.name), tuple(events)
+        return neighbours(tx, call.who, place.name), tuple(events), servers_behind(tx, call.world)
 
     place = found.address if isinstance(found, AddressStanding) else found
-    beside, events = await call.world.store.read(unit)
+    beside, events, late = await call.world.store.read(unit)
     if isinstance(found, AddressStanding):
         return objects.address(found, beside, events, call.now)
-    return objects.identity(found, beside, events, call.now, call.world.policy)
+    return objects.identity(found, beside, events, call.now, call.world.policy, late)
 
 
 def _wish(wish: DkimWish) -> DkimAttributesInput:

@@ -29,7 +29,7 @@ from mailseal.core.lifecycle import DkimStatus, next_check_at, search_ends_at
 from mailseal.core.mailfrom import MailFrom
 from mailseal.core.policy import Policy
 from mailseal.core.regions import replica_origin
-from mailseal.core.rotation import KeySlot, SlotState
+from mailseal.core.rotation import STILL_GIVEN, KeySlot, SlotState
 from mailseal.core.sending import second_key, signing_key
 from mailseal.core.stored import IdentitySummary, StoredEvent
 from mailseal.service.handing import RECORD_TTL, ToPublish
@@ -53,9 +53,14 @@ def summary(row: IdentitySummary) -> Members:
 
 
 def identity(
-    found: Identity, beside: Neighbours, events: Sequence[StoredEvent], now: datetime, policy: Policy
+    found: Identity,
+    beside: Neighbours,
+    events: Sequence[StoredEvent],
+    now: datetime,
+    policy: Policy,
+    late: Sequence[str] = (),
 ) -> Members:
-    """All there is to say about an identity."""
+    """All there is to say about an identity; `late` are the servers that have not followed our zones."""
     standing = verification(found)
     proof = found.newest.proof
     looking = next_check_at(proof, proof.last_checked_at or now, policy, 0.0)
@@ -80,8 +85,8 @@ def identity(
         "error_type": standing.error_type,
         "cache_window": _cache_window(found, now),
         "settings": [_setting(found, one) for one in found.settings],
-        "slots": [_slot(one) for one in found.slots],
-        "ed25519": _ed25519(found, policy),
+        "slots": [_slot(one, late) for one in found.slots],
+        "ed25519": _ed25519(found, policy, late),
         **_beside(beside, events, now),
     }
 
@@ -239,7 +244,7 @@ def _signed_with(found: Identity) -> Members | None:
     }
 
 
-def _ed25519(found: Identity, policy: Policy) -> Members:
+def _ed25519(found: Identity, policy: Policy, late: Sequence[str]) -> Members:
     """How it stands with the second signature."""
     slot = ed25519.signing_slot(found.ed25519)
     return {
@@ -247,13 +252,15 @@ def _ed25519(found: Identity, policy: Policy) -> Members:
         "wanted": wants_ed25519(found, policy),
         "seen": slot is not None,
         "new_key_wanted": found.ed25519.new_key_wanted,
-        "slots": [_slot(one) for one in found.ed25519.slots],
+        "slots": [_slot(one, late) for one in found.ed25519.slots],
     }
 
 
-def _slot(slot: KeySlot) -> Members:
+def _slot(slot: KeySlot, late: Sequence[str]) -> Members:
     key = None if slot.key is None else {"bits": slot.key.bits, "fingerprint": slot.key.fingerprint}
     published = slot.answered is not None and slot.answered.text is not None
+    ready_at = max((old.until for old in slot.earlier), default=None)
+    is_known = ready_at != STILL_GIVEN
     return {
         "slot": slot.number,
         "token": slot.token,
@@ -264,5 +271,6 @@ def _slot(slot: KeySlot) -> Members:
         "published_since": rfc3339(slot.placed_at) if slot.key is not None else None,
         "published_until": rfc3339(slot.blank_at) if slot.state is SlotState.PREVIOUS else None,
         "seen_at": rfc3339(slot.seen_at),
-        "ready_at": rfc3339(max((old.until for old in slot.earlier), default=None)),
+        "ready_at": rfc3339(ready_at) if is_known else None,
+        "waits_for_servers": None if is_known else list(late),
     }

@@ -20,10 +20,13 @@ from mailseal.core.doctor import (
     judge_outward,
     judge_port,
     judge_resolvers,
+    judge_secondaries,
     judge_servers,
+    judge_signer,
     judge_stock,
 )
 from mailseal.core.observations import AuthorityReport, Observation, Question, RecordType
+from mailseal.service.following import ask_standings
 from mailseal.service.surroundings import Surroundings
 from mailseal.service.world import Tx, World
 
@@ -35,14 +38,18 @@ _ARRIVES_WITHIN_S = 1.0
 async def examine(world: World, around: Surroundings) -> tuple[Health, ...]:
     """How everything is, in the order in which it is to be repaired."""
     zone = world.hosted_zone
-    told, outside, roots, outward, port, hop = await asyncio.gather(
+    ours = asyncio.gather(
         _ask_own_zone(world, around),
         _from_outside(world, around),
+        ask_standings(world),
+        _port(zone, around),
+    )
+    neighbours = asyncio.gather(
         world.resolver.ask_vantages([Question("", RecordType.SOA)]),
         around.prober.ask_roots() if around.asks_authorities else _nothing(),
-        _port(zone, around),
         _next_hop(around),
     )
+    (told, outside, standings, port), (roots, outward, hop) = await asyncio.gather(ours, neighbours)
     serial, identities, levels = await world.store.read(lambda tx: _stored(tx, zone))
     breaker = world.breaker
     return (
@@ -54,10 +61,12 @@ async def examine(world: World, around: Surroundings) -> tuple[Health, ...]:
         port,
         judge_delegation(zone, told, around.name_servers, around.addresses),
         judge_servers(zone, told, serial),
+        judge_secondaries(standings, world.clock.now()),
         judge_outside(zone, *outside),
         judge_resolvers(roots),
         judge_outward(outward, around.asks_authorities),
         hop,
+        judge_signer(around.signer()),
         judge_breaker(breaker.reason, breaker.canary, was_looked_at=breaker.canary_at is not None),
     )
 

@@ -8,9 +8,11 @@ References: RFC 1996 §3; docs/decisions/0004-key-slots.md.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from mailseal.core.carriers import Standing
 from mailseal.core.zone import serial_is_newer
 from mailseal.service.world import Tx, World
 
@@ -18,27 +20,11 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.05, 5.0
 """After a change a server is asked soon, and ever more seldom until it has followed."""
 REST_S = 60.0
 """One that has followed is asked this often whether it still serves."""
+_NOTED_AGAIN = timedelta(seconds=REST_S / 2)
 TELL_AGAIN_S = 15.0
 _UNSEEN_AT_MOST = 1000
 FOLLOWS_WITHIN_S = 1.0
 """A server that is told of the next change while it takes the last one may begin all over (NSD does)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What one server was last seen with, of one zone."""
-
-    server: str
-    zone: str
-    serial: int
-    """Ours."""
-    seen_serial: int | None
-    seen_at: datetime | None
-
-    @property
-    def has_followed(self) -> bool:
-        """Whether the server gives what we give."""
-        return self.seen_serial == self.serial
 
 
 @dataclass(slots=True)
@@ -49,6 +35,7 @@ class Follower:
     told: dict[str, int] = field(default_factory=dict)
     """The serial of each zone that it was last told of."""
     told_at: float = 0.0
+    looked_at: float = 0.0
     pause_s: float = FIRST_LOOK_S
     unseen: dict[str, dict[int, float]] = field(default_factory=dict)
     """When this process first saw each serial that the server has not shown yet, by zone."""
@@ -68,17 +55,33 @@ class Follower:
 
 
 async def standings(world: World) -> tuple[Standing, ...]:
-    """How far each configured server has followed each zone."""
+    """How far each configured server was seen to have followed each zone."""
+    return await world.store.read(lambda tx: stored_standings(tx, world))
 
-    def unit(tx: Tx) -> tuple[Standing, ...]:
-        return tuple(
-            Standing(server, zone, tx.zone.serial(zone), *sights.get(server, (None, None)))
-            for zone in tx.zone.zones()
-            for sights in (tx.zone_servers.sights(zone),)
-            for server in world.name_servers.names
-        )
 
-    return await world.store.read(unit)
+def stored_standings(tx: Tx, world: World) -> tuple[Standing, ...]:
+    """The same, within a transaction."""
+    return tuple(
+        Standing(server, zone, tx.zone.serial(zone), *sights.get(server, (None, None)))
+        for zone in tx.zone.zones()
+        for sights in (tx.zone_servers.sights(zone),)
+        for server in world.name_servers.names
+    )
+
+
+def servers_behind(tx: Tx, world: World) -> tuple[str, ...]:
+    """The servers that were not yet seen with all that we serve."""
+    late = (one.server for one in stored_standings(tx, world) if not one.has_followed)
+    return tuple(dict.fromkeys(late))
+
+
+async def ask_standings(world: World) -> tuple[Standing, ...]:
+    """How far each configured server has followed each zone, asked now."""
+
+    async def ask(standing: Standing) -> Standing:
+        return replace(standing, given=await world.name_servers.serial_at(standing.server, standing.zone))
+
+    return tuple(await asyncio.gather(*map(ask, await standings(world))))
 
 
 async def settle(world: World) -> None:
@@ -101,6 +104,7 @@ async def follow(world: World, follower: Follower) -> float:
     behind = [standing for standing in own if not standing.has_followed]
     if not behind:
         follower.pause_s = FIRST_LOOK_S
+        await _look_again(world, follower, own, loop_time)
         return REST_S
     since = loop_time - follower.told_at
     fresh = [standing for standing in behind if _to_be_told(follower, standing, since)]
@@ -115,6 +119,14 @@ async def follow(world: World, follower: Follower) -> float:
     pause = follower.pause_s
     follower.pause_s = min(pause * 2, LAST_LOOK_S)
     return pause
+
+
+async def _look_again(world: World, follower: Follower, own: Sequence[Standing], loop_time: float) -> None:
+    """Whether a server that has followed still serves, asked now and then."""
+    if loop_time - follower.looked_at >= REST_S:
+        follower.looked_at = loop_time
+        for standing in own:
+            await look(world, standing.server, standing.zone)
 
 
 def _to_be_told(follower: Follower, standing: Standing, since_s: float) -> bool:
@@ -142,6 +154,8 @@ async def look(world: World, server: str, zone: str) -> bool:
         if known is None or known[0] != found:
             tx.zone_servers.save(server, zone, found, now)
             _expire(tx, world, zone, now)
+        elif found == ours and now - known[1] >= _NOTED_AGAIN:
+            tx.zone_servers.save(server, zone, found, now)
         return found == ours
 
     return await world.store.write(unit)

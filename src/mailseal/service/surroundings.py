@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mailseal.core.doctor import ClockState
+from mailseal.core.doctor import ClockState, Signer
 from mailseal.core.observations import Observation, Question
 
 
@@ -60,4 +60,5 @@ class Surroundings:
     """What is unsafe about where the master key lies; empty where nothing is."""
     next_hop: str
     next_hop_answers: Callable[[], Awaitable[str | None]]
+    signer: Callable[[], Signer]
     arrivals: Arrivals = field(default_factory=Arrivals)

@@ -151,7 +151,6 @@ class SqliteStore:
             )
         lock = take_lock(path, holder)
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             prepare(path)
             return cls(path, lock, on_stop or _ignore)
         except BaseException:
@@ -235,12 +234,27 @@ def peek_installation(path: Path) -> Mapping[str, bytes]:
 
 
 def prepare(path: Path) -> None:
-    """Brings the schema of a database up to date; raises StartRefused where it is not ours."""
-    connection = _connect(path)
+    """Brings the schema of a database up to date; raises StartRefused where it is not ours, or no database."""
     try:
-        migrate(connection, shipped())
-    finally:
-        connection.close()
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = _connect(path)
+        try:
+            migrate(connection, shipped())
+        finally:
+            connection.close()
+    except OSError as fault:
+        raise StartRefused(
+            f"{path} cannot be opened: {fault.strerror}",
+            why="the database is a file that Mailseal's user reads and writes",
+            do="correct [store] database, or who may read and write that file",
+        ) from None
+    except (apsw.NotADBError, apsw.CorruptError) as fault:
+        is_none = isinstance(fault, apsw.NotADBError)
+        raise StartRefused(
+            f"{path} is {'not a database' if is_none else 'damaged'}",
+            why="it is no file of SQLite's" if is_none else f"SQLite says: {fault}",
+            do="correct [store] database, or put its backup back; nothing was changed",
+        ) from None
 
 
 def _read(connection: apsw.Connection, transaction: Transaction, unit: Callable[[Transaction], T]) -> T:

@@ -81,6 +81,13 @@ def rotating() -> dict[str, Any]:
     return identity(slots=[slot(1, "blank", None), active, following])
 
 
+def rotating_behind() -> dict[str, Any]:
+    """The same, while a server still gives an earlier answer."""
+    members = rotating()
+    members["slots"][-1] |= {"ready_at": None, "waits_for_servers": ["192.0.2.54:53"]}
+    return members
+
+
 def rotated() -> dict[str, Any]:
     """The same identity after the switch."""
     active = slot(3, "active", key(2048, "c07be512"), since="2026-11-23T15:03:00Z")
@@ -266,4 +273,40 @@ def examined() -> dict[str, Any]:
             },
             {"name": "name servers", "result": "not_asked", "seen": "needs the delegation"},
         ],
+    }
+
+
+def zones() -> list[dict[str, Any]]:
+    """Two zones; of the servers of one, each follows in another way."""
+    seen = "2026-11-23T14:02:00Z"
+    servers = [
+        _carrier("192.0.2.53:53", "current", 901, 0, seen, "serial 901"),
+        _carrier("192.0.2.54:53", "following", 900, 1, seen, "serial 900, 1 behind, on its way"),
+        _carrier(
+            "192.0.2.55:53",
+            "behind",
+            897,
+            4,
+            seen,
+            "serial 897, 4 behind since 2026-11-23 14:02 UTC",
+        ),
+        _carrier(
+            "[2001:db8::53]:53", "silent", None, None, None, "does not answer for this zone, and never has"
+        ),
+    ]
+    old = {"zone": "old.mx.example.net", "serial": 17, "servers": []}
+    return [{"zone": ZONE, "serial": 901, "servers": servers}, old]
+
+
+def _carrier(
+    server: str, following: str, serial: int | None, behind: int | None, seen_at: str | None, words: str
+) -> dict[str, Any]:
+    return {
+        "server": server,
+        "following": following,
+        "serial": serial,
+        "behind": behind,
+        "answers": following != "silent",
+        "seen_at": seen_at,
+        "text": words,
     }

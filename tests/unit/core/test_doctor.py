@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailseal.core.carriers import Standing
 from mailseal.core.doctor import (
     ClockState,
     Health,
     Result,
+    Signer,
     judge_breaker,
     judge_clock,
     judge_database,
@@ -18,7 +21,9 @@ from mailseal.core.doctor import (
     judge_outward,
     judge_port,
     judge_resolvers,
+    judge_secondaries,
     judge_servers,
+    judge_signer,
     judge_stock,
 )
 from mailseal.core.observations import (
@@ -200,3 +205,37 @@ def test_checks_that_are_held_back_are_a_fault() -> None:
     assert judge_breaker("", "", was_looked_at=False).result is Result.NOT_ASKED
     assert judge_breaker("", "", was_looked_at=True).result is Result.OK
     assert judge_breaker("why", "", was_looked_at=True).seen == "held back: why"
+
+
+def test_each_way_of_signing_is_well_but_one_that_failed() -> None:
+    assert judge_signer(Signer()).result is Result.OK
+    alone = judge_signer(Signer("[signing] batch is off"))
+    assert (alone.result, alone.seen) == (Result.OK, "one at a time by OpenSSL: [signing] batch is off")
+    failed = judge_signer(Signer(is_distrusted=True))
+    assert failed.result is Result.WARNING
+    assert failed.advice
+
+
+NOW = datetime(2026, 11, 23, 14, 20, tzinfo=UTC)
+
+
+def carrying(server: str, given: int | None, zone: str = ZONE) -> Standing:
+    return Standing(server, zone, 7, given or 3, NOW - timedelta(hours=1), given)
+
+
+def test_a_secondary_that_is_silent_is_worse_than_one_that_is_behind() -> None:
+    assert judge_secondaries([], NOW).result is Result.NOT_ASKED
+    well = judge_secondaries([carrying("a", 7), carrying("b", 7), carrying("a", 7, "old.example")], NOW)
+    assert (well.result, well.seen) == (Result.OK, "2 of 2 follow")
+    behind = judge_secondaries([carrying("a", 7), carrying("b", 5)], NOW)
+    assert behind.result is Result.WARNING
+    assert behind.seen == "b: serial 5, 2 behind since 2026-11-23 13:20 UTC"
+    silent = judge_secondaries([carrying("a", None), carrying("b", 5)], NOW)
+    assert silent.result is Result.FAULT
+    assert silent.seen.startswith("a: does not answer; serial 3, 4 behind")
+    assert "b: serial 5" in silent.seen
+
+
+def test_a_secondary_is_named_with_its_zone_where_there_are_several() -> None:
+    told = judge_secondaries([carrying("a", 7), carrying("a", 5, "old.example")], NOW)
+    assert told.seen.startswith("a (old.example): serial 5")

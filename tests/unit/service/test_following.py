@@ -165,3 +165,29 @@ def test_a_serial_from_before_a_restored_backup_is_overtaken(tmp_path: Path) -> 
         assert _store(world).served.begins_at(HOSTED_ZONE) == 901
 
     tell(tmp_path, servers, story)
+
+
+def test_a_server_that_has_followed_is_noted_again_while_it_still_serves(tmp_path: Path) -> None:
+    servers = FakeServers({"192.0.2.1": 1})
+
+    async def story(world: World) -> None:
+        clock = world.clock
+        assert isinstance(clock, FakeClock)
+        servers.serials["192.0.2.1"] = await change(world, b"one")
+        follower = Follower("192.0.2.1")
+        await following.follow(world, follower)
+        [first] = await following.standings(world)
+        clock.advance(minutes=5)
+        await following.follow(world, Follower("192.0.2.1"))
+        [later] = await following.standings(world)
+        assert first.has_followed
+        assert later.seen_at == clock.now()
+        clock.advance(minutes=5)
+        servers.serials["192.0.2.1"] = 0
+        await following.follow(world, Follower("192.0.2.1"))
+        [lost] = await following.standings(world)
+        assert lost.seen_at == later.seen_at
+        [asked] = await following.ask_standings(world)
+        assert (asked.given, asked.seen_at) == (None, later.seen_at)
+
+    tell(tmp_path, servers, story)
