@@ -234,7 +234,7 @@ def peek_installation(path: Path) -> Mapping[str, bytes]:
 
 
 def prepare(path: Path) -> None:
-    """Brings the schema of a database up to date; raises StartRefused where it is not ours, or no database."""
+    """Brings the schema of a database up to date; raises StartRefused where it is not ours or is none."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = _connect(path)
