@@ -40,7 +40,7 @@ FORMS = {"sh": "export {}={}", "github": "{}={}", "dotenv": "{}={}"}
 NOTHING = "nothing to do"
 OUTAGES = (
     *("servfail", "silence", "refused", "lame", "dead", "disagree"),
-    *("stale", "bogus", "hollow", "gone", "none"),
+    *("stale", "bogus", "hollow", "gone", "moved", "split", "none"),
 )
 """What `Outage` has, without its module: the name server's libraries take a while to load."""
 

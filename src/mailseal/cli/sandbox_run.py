@@ -52,6 +52,7 @@ from mailseal.sandbox.settings import (
     HOSTED_ZONE,
     LOOPBACK,
     NAME_SERVER,
+    RESOLVERS,
     Place,
     SandboxSettings,
     read_place,
@@ -87,7 +88,7 @@ def config_of(settings: SandboxSettings) -> Config:
             blank_ttl=BLANK_TTL,
         ),
         resolver=ResolverConfig(
-            vantages=(f"udp://{LOOPBACK}:{ports.customers_dns}",),
+            vantages=tuple(f"udp://{host}:{ports.customers_dns}" for host in RESOLVERS),
             allow_networks=("127.0.0.0/8",),
             port=ports.customers_dns,
         ),

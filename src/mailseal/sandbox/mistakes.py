@@ -168,6 +168,8 @@ _BOTH: dict[Code, Mistake] = {
     Code.NS_PRIVATE: _private,
     Code.NS_DISAGREE: _failing(Outage.DISAGREE, whole_domain=True),
     Code.STALE_NEGATIVE: _failing(Outage.STALE),
+    Code.PARENT_MISMATCH: _failing(Outage.MOVED, whole_domain=True),
+    Code.SPLIT_HORIZON: _failing(Outage.SPLIT, whole_domain=True),
     Code.DOMAIN_EXPIRED: _failing(Outage.GONE, whole_domain=True),
     Code.DNSSEC_BOGUS: _failing(Outage.BOGUS),
     Code.ENT_NXDOMAIN: _failing(Outage.HOLLOW),

@@ -1,6 +1,7 @@
 """How the customers' servers, and the resolver that asks them, fail: one function an outage.
 
-Rule: a question with recursion is one to the resolver, a question without one to the domain's own server.
+Rule: a question with recursion is one to the resolver, a question without one to the domain's own server; at
+the second address a resolver in another network listens beside the second server.
 References: RFC 2308 §2; RFC 4035 §3.2.2; RFC 8020 §2; RFC 8914 §4.
 """
 
@@ -17,7 +18,7 @@ import dns.rdataclass
 import dns.rrset
 from dns.rdatatype import RdataType
 
-from mailseal.sandbox.zones import REMEMBERED_SECONDS, CustomerZones, Outage
+from mailseal.sandbox.zones import REMEMBERED_SECONDS, CustomerZones, Outage, name_servers
 
 _NO_REACHABLE_AUTHORITY = dns.edns.EDECode.NO_REACHABLE_AUTHORITY
 _EXPIRED = dns.edns.EDECode.SIGNATURE_EXPIRED
@@ -60,6 +61,15 @@ def respond(broken: Broken, outage: Outage) -> tuple[bool, dns.message.Message |
             return True, _absent(broken, broken.zones.zone_of(broken.name).parent())
         case Outage.DISAGREE if broken.is_second and not asks_resolver:
             return _without_records(broken)
+        case Outage.MOVED if asks_resolver and _is_for_servers(broken):
+            response.answer.append(name_servers(broken.name, two=True))
+            return True, response
+        case Outage.MOVED if asks_resolver or broken.is_second:
+            return _without_records(broken)
+        case Outage.SPLIT if not asks_resolver:
+            return True, fail(response, dns.rcode.REFUSED)
+        case Outage.SPLIT if broken.is_second:
+            return _without_records(broken)
         case Outage.STALE if asks_resolver:
             return True, _absent(broken, broken.zones.zone_of(broken.name), REMEMBERED_SECONDS)
         case Outage.BOGUS if asks_resolver and not broken.query.flags & dns.flags.CD:
@@ -101,6 +111,13 @@ def _without_records(broken: Broken) -> tuple[bool, dns.message.Message | None]:
     """What a server says that has the zone's top and nothing below it."""
     zone = broken.zones.zone_of(broken.name)
     return (False, None) if broken.name == zone else (True, _absent(broken, zone))
+
+
+def _is_for_servers(broken: Broken) -> bool:
+    """Whether the name servers of the zone are asked for."""
+    return (
+        broken.name == broken.zones.zone_of(broken.name) and broken.query.question[0].rdtype is RdataType.NS
+    )
 
 
 def _is_empty(broken: Broken) -> bool:

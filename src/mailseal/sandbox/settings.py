@@ -9,9 +9,11 @@ import json
 import re
 import secrets
 import socket
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 ACCESS_KEY_ID = "MSSANDBOX00000000001"
@@ -21,6 +23,8 @@ REGION = "us-east-1"
 HOSTED_ZONE = "dkim.mailseal.test"
 NAME_SERVER = "ns1.dkim.mailseal.test"
 LOOPBACK = "127.0.0.1"
+RESOLVERS = (LOOPBACK, "127.0.0.2") if sys.platform == "linux" else (LOOPBACK,)
+"""Where a sandbox's domains are looked at from: two networks, where loopback has more than one address."""
 BLANK_TTL = 1
 """Seconds that "nothing here yet" may be remembered: a developer waits for it, so it is short."""
 ANY_CREDENTIALS = "every access key that does not exist is let in, its signature unread: for test suites only"
@@ -86,8 +90,8 @@ def _held_port(held: ExitStack) -> int:
         port = _BELOW_CONNECTIONS.start + secrets.randbelow(len(_BELOW_CONNECTIONS))
         with ExitStack() as both:
             try:
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    both.enter_context(socket.socket(socket.AF_INET, kind)).bind((LOOPBACK, port))
+                for host, kind in product(RESOLVERS, (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                    both.enter_context(socket.socket(socket.AF_INET, kind)).bind((host, port))
             except OSError:
                 continue
             held.push(both.pop_all())

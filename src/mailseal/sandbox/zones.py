@@ -57,6 +57,10 @@ class Outage(StrEnum):
     """They have the names and deny the one above these, which the resolver believes."""
     GONE = "gone"
     """There is no such domain."""
+    MOVED = "moved"
+    """The zone has moved to the first server and says so; the registry still names the second, which is empty."""
+    SPLIT = "split"
+    """They speak to one network alone: the first resolver sees the records, the second does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class CustomerZones:
         zone = self.zone_of(name)
         if zone == name and rtype in (RdataType.SOA, RdataType.NS) and not self._holds(name, rtype):
             two = self.outage_at(zone) is Outage.DISAGREE
-            return Found(zone, True, self.soa(zone) if rtype is RdataType.SOA else _name_servers(zone, two))
+            return Found(zone, True, self.soa(zone) if rtype is RdataType.SOA else name_servers(zone, two))
         cut = self._cut_above(name, zone)
         if cut is not None:
             return Found(zone, True, referral=self._rrset(cut, cut, RdataType.NS))
@@ -273,7 +277,8 @@ def _ancestors(name: dns.name.Name) -> list[dns.name.Name]:
     return [dns.name.Name(name.labels[cut:]) for cut in range(1, len(name.labels))]
 
 
-def _name_servers(zone: dns.name.Name, two: bool) -> dns.rrset.RRset:
+def name_servers(zone: dns.name.Name, two: bool) -> dns.rrset.RRset:
+    """A zone's NS records, which name one server or both."""
     names = [f"{NAME_SERVER}."] + [f"{SECOND_SERVER}."] * two
     return dns.rrset.from_text(zone, _TTL, dns.rdataclass.IN, RdataType.NS, *names)
 

@@ -18,6 +18,7 @@ from mailseal.nameserver.zone import Zone, ZoneSettings
 from mailseal.resolver.asking import DnsResolver
 from mailseal.sandbox.customer_dns import start_customer_dns
 from mailseal.sandbox.customers import Customers
+from mailseal.sandbox.settings import RESOLVERS
 from mailseal.sandbox.zones import CustomerZones
 from mailseal.service import configure, publish, verify
 from mailseal.service.world import World
@@ -86,7 +87,10 @@ def tell(folder: Path, story: Story) -> None:
             customers = await start_customer_dns(zones, ("127.0.0.1", 0), {HOSTED_ZONE: ours.addresses[0]})
             port = customers.address[1]
             resolver = DnsResolver(
-                [f"udp://127.0.0.1:{port}"], allow_networks=LOOPBACK, port=port, tries_s=(0.5, 0.5)
+                [f"udp://{host}:{port}" for host in RESOLVERS],
+                allow_networks=LOOPBACK,
+                port=port,
+                tries_s=(0.5, 0.5),
             )
             world = replace(fake_world(store), resolver=resolver)
             try:

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from mailseal.core.advice import Code
+from mailseal.core.observations import RecordType
+from mailseal.core.verification import ExpectedRecord
+from mailseal.sandbox.mistakes import known
 from tests.unit.sandbox.mistaken import Domain, codes, tell
 
 RIGHT = {Code.CHAIN, Code.CASE, Code.NS_DISAGREE, Code.TXT_UNUSUAL, Code.DMARC_STRICT}
 EASY = [
     "APEX_CNAME CASE CHAIN DNSSEC_BOGUS DOMAIN_EXPIRED DOUBLED_DOMAIN ENT_NXDOMAIN FLATTENED HOST_ONLY",
     "KEY_PASTED LAME LOOP MISSING_UNDERSCORE NS_DEAD NS_DISAGREE NS_PRIVATE OLD_TOKEN OTHER_PROVIDER",
-    "RECORD_MISSING STALE_NEGATIVE SUBDELEGATED TARGET_QUOTED TARGET_SUFFIXED TARGET_URL TXT_INSTEAD",
+    "PARENT_MISMATCH RECORD_MISSING SPLIT_HORIZON STALE_NEGATIVE SUBDELEGATED TARGET_QUOTED TARGET_SUFFIXED TARGET_URL TXT_INSTEAD",
     "WILDCARD WRONG_TOKEN WRONG_ZONE",
 ]
 OWN = [
@@ -21,6 +24,19 @@ OWN = [
     "MISSING_UNDERSCORE NS_DEAD NS_DISAGREE RECORD_MISSING STALE_NEGATIVE TXT_BAD_TAG TXT_ESCAPED",
     "TXT_MULTIPLE TXT_QUOTED TXT_TRUNCATED TXT_UNUSUAL WRONG_ZONE",
 ]
+
+
+NOT_A_CUSTOMERS = {Code.OUR_ZONE: "a fault of the service: no owner of a domain can make it"}
+
+
+def test_every_mistake_of_the_catalogue_can_be_played_but_for_those_with_a_reason() -> None:
+    played = {Code(code) for code in " ".join([*EASY, *OWN]).split()} | {Code.DMARC_STRICT}
+    easy, own = (
+        known([ExpectedRecord("a._domainkey.example.com", kind, "x")])
+        for kind in (RecordType.CNAME, RecordType.TXT)
+    )
+    assert set(easy) | set(own) == {code.value for code in played}
+    assert set(Code) - played == set(NOT_A_CUSTOMERS)
 
 
 @pytest.mark.parametrize("code", " ".join(EASY).split())
