@@ -58,7 +58,7 @@ class Outage(StrEnum):
     GONE = "gone"
     """There is no such domain."""
     MOVED = "moved"
-    """The zone has moved to the first server and says so; the registry still names the second, which is empty."""
+    """The zone is at the first server and says so; the registry names the second, which is empty."""
     SPLIT = "split"
     """They speak to one network alone: the first resolver sees the records, the second does not."""
 
