@@ -40,6 +40,12 @@ _SEVERITY: Mapping[str, Sign] = {
     Severity.OURS: Sign("warn", "ours", "Our side"),
 }
 _SILENT = frozenset({Code.LAME, Code.NS_DEAD, Code.NS_PRIVATE})
+_NOTHING = frozenset(
+    {Code.RECORD_MISSING, Code.WILDCARD, Code.SUBDELEGATED, Code.PARENT_MISMATCH, Code.DOMAIN_EXPIRED}
+    | {Code.STALE_NEGATIVE, Code.NS_DISAGREE, Code.SPLIT_HORIZON, Code.ENT_NXDOMAIN, Code.DNSSEC_BOGUS}
+    | {Code.OUR_ZONE, *_SILENT}
+)
+"""Mistakes of which there is nothing to hold beside what should be there."""
 COULD_NOT_ASK = Sign("", "none", "Could not ask")
 
 
@@ -142,7 +148,7 @@ def _told(code: str, alike: Sequence[Mapping[str, Any]], numbers: Mapping[str, i
         about,
         _capital(str(first["step"])),
         str(first["write"]),
-        tuple(_compare(one) for one in alike if one["seen"] and one["expected"]),
+        tuple(_compare(one) for one in alike[:1] if one["seen"] and one["expected"] and code not in _NOTHING),
         str(first["habit"]),
         host,
         first["severity"] == Severity.OURS,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailseal.console import listpage
+from mailseal.console import actions, identitypage, listpage, newpage
 from mailseal.console.visit import Page
 
 
@@ -21,4 +21,13 @@ class Rule:
     sandbox_only: bool = False
 
 
-PAGES: tuple[Rule, ...] = (Rule("GET", "identities", listpage.show),)
+PAGES: tuple[Rule, ...] = (
+    Rule("GET", "identities", listpage.show),
+    Rule("GET", "new", newpage.show),
+    Rule("POST", "new", newpage.create),
+    Rule("GET", "identity/{name:path}", identitypage.show),
+    Rule("POST", "check/{name:path}", actions.check),
+    Rule("POST", "retry/{name:path}", actions.retry),
+    Rule("GET", "change/{what}/{name:path}", actions.ask),
+    Rule("POST", "change/{what}/{name:path}", actions.change),
+)
