@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -67,10 +68,10 @@ class Installation:
         return json.loads(done.stdout)
 
     @contextmanager
-    def serving(self, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    def serving(self, *words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
         """A running server and its first line."""
         server = subprocess.Popen(
-            [sys.executable, "-m", "mailseal", "serve"],
+            [sys.executable, "-m", "mailseal", "serve", *words],
             env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -233,6 +234,26 @@ def test_metrics_are_served_on_loopback_alone(installation: Installation) -> Non
         assert level + 1 <= made <= level + 2
     refused = installation.run("serve", MAILSEAL_API_METRICS=f"0.0.0.0:{port}")
     assert refused.returncode == 2
+
+
+def test_a_process_does_the_work_of_its_roles_alone(installation: Installation) -> None:
+    installation.init()
+    refused = installation.run("serve", "--role", "api")
+    assert refused.returncode == 2
+    assert "needs the role worker" in refused.stderr
+    with installation.serving("--role", "dns,worker") as (_, ready):
+        assert "api" not in ready
+        assert ready["dns"]
+        assert installation.run("identity", "create", "example.com").returncode == 0
+    with installation.serving("--role", "api", "--role", "worker") as (server, ready):
+        assert "dns" not in ready
+        with urlopen(f"{ready['api']}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+        server.send_signal(signal.SIGHUP)
+        with urlopen(f"{ready['api']}/healthz", timeout=10) as answer:
+            assert answer.status == 200, "SIGHUP looks at certificates and ends nothing"
+        server.terminate()
+        assert server.wait(SOON) == 0
 
 
 def test_a_refusal_has_its_own_exit_code(installation: Installation) -> None:

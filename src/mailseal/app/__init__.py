@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailseal.app import doors
+from mailseal.app.certificates import Certificates
 from mailseal.app.health import open_health
-from mailseal.app.inside import Edges, open_inside
+from mailseal.app.inside import Edges, Inside, open_inside
 from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
-from mailseal.app.submission import bind_submission, open_submission
+from mailseal.app.roles import ALL, Role, Roles, check_roles
+from mailseal.app.submission import NO_SOCKETS, bind_submission, open_submission
 from mailseal.app.surroundings import WatchedSource
 from mailseal.config import Config
 from mailseal.service import disclose, following
@@ -31,7 +33,7 @@ from mailseal.store.sqlite import SqliteStore
 from mailseal.telemetry import Telemetry
 from mailseal.worker import Worker
 
-__all__ = ["Edges", "Running", "SystemClock", "start"]
+__all__ = ["ALL", "Edges", "Role", "Roles", "Running", "SystemClock", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Running:
     """Where mail is submitted with STARTTLS, then where inside TLS."""
     dns_addresses: tuple[Address, ...]
     control_path: Path
+    certificates: Certificates
     milter_sockets: tuple[str, ...]
     """Where the milter answers, as MTAs are told it."""
     failed: asyncio.Future[str]
@@ -57,7 +60,7 @@ class Running:
 
     @property
     def dns_address(self) -> Address:
-        """The first address on which our name server answers."""
+        """The first address on which our name server answers, where it does in this process."""
         return self.dns_addresses[0]
 
     async def close(self) -> None:
@@ -65,56 +68,90 @@ class Running:
         await self.parts.aclose()
 
 
-async def start(config: Config, *, edges: Edges | None = None) -> Running:
-    """A running Mailseal; raises SetupError or StartRefused, and leaves nothing open then."""
+async def start(config: Config, *, edges: Edges | None = None, roles: Roles = ALL) -> Running:
+    """A running Mailseal that does the work of these roles; raises SetupError or StartRefused, and leaves
+    nothing open then."""
+    check_roles(config, roles)
     async with AsyncExitStack() as parts:
-        running = await _start(config, edges or Edges(), parts)
+        running = await _start(config, edges or Edges(), roles, parts)
         # From here on `running.close` ends what was started.
         running.parts.push_async_exit(parts.pop_all())
         return running
 
 
-async def _start(config: Config, edges: Edges, parts: AsyncExitStack) -> Running:
-    sockets = doors.bind_api(config, parts)
-    submission = bind_submission(config, parts)
-    url = doors.api_url(config, sockets[0])
+async def _start(config: Config, edges: Edges, roles: Roles, parts: AsyncExitStack) -> Running:
+    sockets = doors.bind_api(config, parts) if Role.API in roles else []
+    submission = bind_submission(config, parts) if Role.SIGNER in roles else NO_SOCKETS
+    url = doors.api_url(config, sockets[0]) if sockets else ""
     inside = await open_inside(config, edges, parts, api_url=url)
-    store, world, telemetry = inside.store, inside.world, inside.telemetry
-    await disclose.settle(world)
+    world, telemetry = inside.world, inside.telemetry
+    dns_addresses = await _open_zones(config, inside, roles, parts)
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
+    if Role.WORKER in roles:
+        worker.start()
+        parts.push_async_callback(worker.close)
+
+    sandbox = edges.sandbox(world, url) if edges.sandbox else None
+    control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
+    await open_health(config, world, telemetry, parts)
+    certificates = Certificates(telemetry)
+    # Last of all to be started, first to be closed, and together: no door waits for another one to drain.
+    api, letters, mail = (AsyncExitStack() for _ in range(3))
+    parts.push_async_callback(_close_together, api, letters, mail)
+    milter_sockets = await open_milter(config, world, telemetry, letters) if Role.SIGNER in roles else ()
+    gate = Gate(edges.guests)
+    await open_submission(config, world, telemetry, submission, gate, certificates, mail)
+    if sockets:
+        await doors.open_api(config, world, telemetry, sockets, sandbox, gate, certificates, api)
+    _keep_watching(certificates, parts)
+    return Running(
+        config=config,
+        world=world,
+        worker=worker,
+        store=inside.store,
+        next_hop=inside.next_hop,
+        telemetry=telemetry,
+        api_url=url,
+        submission_addresses=submission.addresses,
+        dns_addresses=dns_addresses,
+        control_path=control,
+        certificates=certificates,
+        milter_sockets=milter_sockets,
+        failed=inside.failed,
+        parts=AsyncExitStack(),
+    )
+
+
+async def _open_zones(
+    config: Config, inside: Inside, roles: Roles, parts: AsyncExitStack
+) -> tuple[Address, ...]:
+    """Where our name server answers, after what an earlier process left behind has been settled."""
+    store, world = inside.store, inside.world
+    await disclose.settle(world)
     known = await store.read(lambda tx: tuple(tx.zone.zones()))
     source = WatchedSource(store.served, inside.arrivals)
     zones = [make_zone(config, apex, source) for apex in known]
     await store.write(lambda tx: [tx.zone.settle(zone.apex, zone.shape()) for zone in zones])
     await following.settle(world)
-    name_server = await doors.open_name_server(config, zones, store.served)
-    inside.arrivals.listening = name_server.addresses
-    parts.push_async_callback(name_server.close)
+    if Role.DNS in roles:
+        name_server = await doors.open_name_server(config, zones, store.served)
+        inside.arrivals.listening = name_server.addresses
+        parts.push_async_callback(name_server.close)
     # The database's lock keeps every other process out, so whatever is leased was left by a dead one.
     if released := await release_leases(world):
-        telemetry.say("taken up", count=released, text="what an earlier process had begun")
-    worker.start()
-    parts.push_async_callback(worker.close)
+        inside.telemetry.say("taken up", count=released, text="what an earlier process had begun")
+    return inside.arrivals.listening
 
-    sandbox = edges.sandbox(world, url) if edges.sandbox else None
-    control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
-    await open_health(config, world, telemetry, parts)
-    milter_sockets = await open_milter(config, world, telemetry, parts)
-    gate = Gate(edges.guests)
-    await open_submission(config, world, telemetry, submission, gate, parts)
-    await doors.open_api(config, world, telemetry, sockets, sandbox, gate, parts)
-    return Running(
-        config=config,
-        world=world,
-        worker=worker,
-        store=store,
-        next_hop=inside.next_hop,
-        telemetry=telemetry,
-        api_url=url,
-        submission_addresses=submission.addresses,
-        dns_addresses=name_server.addresses,
-        control_path=control,
-        milter_sockets=milter_sockets,
-        failed=inside.failed,
-        parts=AsyncExitStack(),
-    )
+
+async def _close_together(*doors_of: AsyncExitStack) -> None:
+    await asyncio.gather(*(one.aclose() for one in doors_of))
+
+
+def _keep_watching(certificates: Certificates, parts: AsyncExitStack) -> None:
+    watching = asyncio.create_task(certificates.watch(), name="certificates")
+
+    async def end() -> None:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+    parts.push_async_callback(end)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mailseal.app.carriers import secondaries_of
+from mailseal.app.certificates import Certificates
 from mailseal.app.counting import Door, at_door
 from mailseal.app.http import bind_control, listen_http
 from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
@@ -79,6 +80,7 @@ async def open_api(
     sockets: Sequence[socket.socket],
     sandbox: Application | None,
     gate: Gate,
+    certificates: Certificates,
     parts: AsyncExitStack,
 ) -> None:
     """The APIs of SES, both versions, and our own on the open sockets; one gate to all of them."""
@@ -92,6 +94,8 @@ async def open_api(
         api, sockets, certificate=config.api.certificate, certificate_key=config.api.certificate_key
     )
     parts.push_async_callback(listener.close)
+    if listener.tls is not None:
+        certificates.keep(listener.tls, config.api.certificate, config.api.certificate_key)
 
 
 async def open_control(

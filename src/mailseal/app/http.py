@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -64,6 +65,8 @@ class HttpListener:
     """One application on some open sockets; `close` lets requests on their way finish."""
 
     def __init__(self, server: _Server, serving: asyncio.Task[None]) -> None:
+        self.tls: ssl.SSLContext | None = server.config.ssl
+        """What clients are shown, where it is shown inside TLS."""
         self._server = server
         self._serving = serving
 

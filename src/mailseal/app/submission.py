@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from mailseal.app.certificates import Certificates
 from mailseal.app.counting import Door, at_door
 from mailseal.app.ports import Address, bind_stream, format_address, is_loopback, parse_address
 from mailseal.config import Config, SetupError
@@ -35,6 +36,9 @@ class SubmissionSockets:
     def addresses(self) -> tuple[Address, ...]:
         """The addresses of both kinds."""
         return tuple(opened.getsockname()[:2] for opened in (*self.starttls, *self.implicit))
+
+
+NO_SOCKETS = SubmissionSockets((), ())
 
 
 def bind_submission(config: Config, parts: AsyncExitStack) -> SubmissionSockets:
@@ -62,6 +66,7 @@ async def open_submission(
     telemetry: Telemetry,
     sockets: SubmissionSockets,
     gate: Gate,
+    certificates: Certificates,
     parts: AsyncExitStack,
 ) -> None:
     """Mail submission, answering on its sockets, where there are any."""
@@ -72,6 +77,8 @@ async def open_submission(
     room = Room(given.connections, given.connections_per_client, limits.messages_waiting_bytes)
     name = given.name or next(iter(config.dns.name_servers), "localhost").removesuffix(".")
     tls = _tls(config)
+    if tls is not None:
+        certificates.keep(tls, given.certificate, given.certificate_key)
     behind = at_door(world, telemetry, Door.SUBMISSION)
     setting = Setting(behind, gate, telemetry, limits, room, tls, name, given.plaintext_on_loopback)
     listener = SubmissionListener(setting)

@@ -19,8 +19,9 @@ import click
 import uvloop
 
 from mailseal import __version__
-from mailseal.app import Edges, Running, start
+from mailseal.app import Edges, Role, Roles, Running, start
 from mailseal.app.ports import format_address
+from mailseal.app.roles import check_roles, parse_roles
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared
 from mailseal.cli.output import text
@@ -32,9 +33,11 @@ _NEXT_HOP_S = 2.0
 
 
 @click.command()
+@click.option("--role", "roles", multiple=True, metavar="LIST", help=f"Only this work: {','.join(Role)}.")
 @shared
-def serve() -> int:
+def serve(roles: tuple[str, ...]) -> int:
     """Runs Mailseal with the configuration that is found, or named by --config."""
+    wanted = parse_roles(roles)
     path = find_config(given("config"), os.environ)
     if path is None:
         raise SetupError(
@@ -43,13 +46,14 @@ def serve() -> int:
             "mailseal init, or for a try: mailseal sandbox",
         )
     config = load_config(path, os.environ)
+    check_roles(config, wanted)
     close_memory()
-    return uvloop.run(_serve(config, path))
+    return uvloop.run(_serve(config, path, wanted))
 
 
-async def _serve(config: Config, path: Path) -> int:
+async def _serve(config: Config, path: Path, roles: Roles) -> int:
     as_service = bool(given("as_json")) or not sys.stdout.isatty()
-    running = await start(config, edges=Edges(on_log=_sink(as_service)))
+    running = await start(config, edges=Edges(on_log=_sink(as_service)), roles=roles)
     try:
         if as_service:
             _say_ready(running)
@@ -71,6 +75,7 @@ async def _until_stopped(running: Running) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped)
+    loop.add_signal_handler(signal.SIGHUP, running.certificates.look)
     ends: set[asyncio.Future[Any]] = {stop, running.failed}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if running.failed.done():
@@ -95,8 +100,8 @@ def _say_ready(running: Running) -> None:
     running.telemetry.say(
         "ready",
         version=__version__,
-        api=running.api_url,
-        dns=" ".join(format_address(address) for address in running.dns_addresses),
+        api=running.api_url or None,
+        dns=" ".join(format_address(address) for address in running.dns_addresses) or None,
         control=str(running.control_path),
         milter=" ".join(running.milter_sockets) or None,
         hosted_zone=running.world.hosted_zone,
@@ -110,9 +115,10 @@ async def _show_start(running: Running, path: Path) -> None:
     counted = await running.store.read(lambda tx: sum(tx.identities.count_by_status().values()))
     serial = await running.store.read(lambda tx: tx.zone.serial(world.hosted_zone))
     certificate = "" if config.api.certificate else "  no certificate, so loopback only"
-    rows = [
-        ("API", f"{running.api_url}{certificate}"),
-        ("DNS", ", ".join(format_address(address) for address in running.dns_addresses)),
+    rows = [("API", f"{running.api_url}{certificate}")] if running.api_url else []
+    if running.dns_addresses:
+        rows.append(("DNS", ", ".join(format_address(address) for address in running.dns_addresses)))
+    rows += [
         ("hosted zone", f"{world.hosted_zone}, serial {serial}"),
         ("next hop", f"{config.nexthop.url}, {await _next_hop(running)}"),
     ]
