@@ -1,7 +1,7 @@
 """Certificates that are replaced while we run: the files are read again once they have changed.
 
 Rule: a pair of files that cannot be used changes nothing; connections that stand keep what they were shown.
-References: docs/operating.md; RFC 8446 §4.4.2.
+References: docs/operating.md.
 """
 
 from __future__ import annotations
