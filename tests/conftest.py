@@ -21,6 +21,7 @@ from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NODE_MODULES = CHECKOUT / ".dev" / "npm" / "node_modules"
+UNPACKED = CHECKOUT / ".dev" / "debian"
 EVERYTHING_MUST_RUN = os.environ.get("CI") == "true"
 LEFT_OUT = "left out: "
 
@@ -66,6 +67,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip with a named reason, or fail where everything must run."""
     for marker in item.iter_markers("needs_debian"):
         _need([f"Debian's {name}" for name in marker.args if not _debian_has(name)])
+    for marker in item.iter_markers("needs_unpacked"):
+        missing = [name for name in marker.args if not (UNPACKED / name).is_dir()]
+        _need([f"Debian's {name}, unpacked" for name in missing])
     for marker in item.iter_markers("needs_npm"):
         _need([f"npm's {name}" for name in marker.args if not _npm_has(name)])
 

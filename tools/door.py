@@ -36,7 +36,7 @@ def setup(arguments: list[str]) -> int:
     """What tests and demo use beyond Python: npm's packages and Debian's."""
     if arguments != ["--install"]:
         fail(f"./dev setup does not know {' '.join(arguments)}", "its one option is --install", "./dev help")
-    debian.install(debian.wanted_by_tests())
+    debian.bring()
     gap = npm.bring()
     print(f"npm packages: {gap}." if gap else "Ready, with all test parts.", "Next: ./dev test")
     return 1 if gap else 0

@@ -18,7 +18,7 @@ def run(arguments: list[str]) -> int:
     """pytest's exit code; `--install` is ours, all else goes to pytest."""
     everything = os.environ.get("CI") == "true"
     if everything or "--install" in arguments:
-        debian.install(debian.wanted_by_tests())
+        debian.bring()
     gap = npm.bring()
     if gap:
         aside(f"  npm packages: {gap}; tests that need them are left out")

@@ -6,27 +6,19 @@ The machine's own Postfix, if it has one, is neither asked nor touched.
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import smtplib
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP
 
 from mailseal.sandbox.settings import free_ports
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "mta.md"
-WITHIN = 60.0
+from tests.peers.nexthop import WITHIN, Kept, documented, keeping
 
 # Nothing but what it takes; what a test shows is taken from docs/mta.md.
 MAIN = """
@@ -85,33 +77,6 @@ postlog   unix-dgram n - n - 1 postlogd
 """
 
 
-def documented(mark: str) -> str:
-    """The block of docs/mta.md behind a mark."""
-    found = re.search(rf"<!-- {re.escape(mark)} -->\n```\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
-    assert found is not None, mark
-    return found[1]
-
-
-@dataclass
-class Kept:
-    """Where the mail goes: each one byte for byte, by its recipient."""
-
-    mails: dict[str, bytes] = field(default_factory=dict)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        with self.changed:
-            for recipient in envelope.rcpt_tos:
-                self.mails[recipient] = envelope.content
-            self.changed.notify_all()
-        return "250 kept"
-
-    def wait_for(self, *recipients: str) -> None:
-        """Until there is a mail for each of them."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: all(one in self.mails for one in recipients), WITHIN)
-
-
 @dataclass
 class Postfix:
     """A running Postfix, and where its mail goes."""
@@ -165,20 +130,14 @@ def running_postfix() -> Iterator[Postfix]:
     port, bare, next_hop = free_ports(3)
     # Postfix's own users must be able to pass, and the paths of its sockets be short.
     folder = Path(tempfile.mkdtemp(prefix="pf"))
-    kept = Kept()
-    server = Controller(
-        kept, "127.0.0.1", next_hop, decode_data=False, data_size_limit=1 << 26, ready_timeout=WITHIN
-    )
-    server.factory = lambda: SMTP(kept, hostname="next.test", data_size_limit=1 << 26, enable_SMTPUTF8=True)
-    server.start()
     try:
         (folder / "queue").mkdir(mode=0o755)
         (folder / "queue" / "mailseal").mkdir(mode=0o755)
         more = FOR_TESTS + documented("postfix:main.cf")
-        with postfix_in(folder, (port, f"{bare} -o smtpd_milters="), next_hop, more=more):
+        listeners = (port, f"{bare} -o smtpd_milters=")
+        with keeping(next_hop) as kept, postfix_in(folder, listeners, next_hop, more=more):
             yield Postfix(folder, port, bare, kept)
     finally:
-        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mailseal.milter.admission import Place, Terms
+from mailseal.milter.admission import Network, Place, Terms
 from mailseal.milter.listen import Limits, Milter
 from mailseal.telemetry import Line, Telemetry
 from tests.unit.service.scenes import DOMAIN, WHO, Scene, scene
@@ -64,7 +64,12 @@ class SigningMilter:
 
 @contextmanager
 def running_milter(
-    folder: Path, where: Path | tuple[str, int], *, group: str = "", limits: Limits | None = None
+    folder: Path,
+    where: Path | tuple[str, int],
+    *,
+    group: str = "",
+    limits: Limits | None = None,
+    sign_networks: tuple[Network, ...] = LOOPBACK,
 ) -> Iterator[SigningMilter]:
     """A milter on a unix socket, for one group, or on a port."""
     ready: list[SigningMilter] = []
@@ -80,9 +85,8 @@ def running_milter(
             telemetry = Telemetry(lines.append, lambda: datetime.now(UTC))
             world = replace(here.world, clock=_RealSigning(here.clock))
             milter = Milter(world, telemetry, limits or Limits())
-            await milter.listen(
-                _bound(where, group), Terms(Place(WHO.account_id, WHO.region), {}, LOOPBACK), LOOPBACK
-            )
+            terms = Terms(Place(WHO.account_id, WHO.region), {}, sign_networks)
+            await milter.listen(_bound(where, group), terms, LOOPBACK)
             parts.push_async_callback(milter.close)
             ready.append(SigningMilter(here, milter, lines))
             started.set()
