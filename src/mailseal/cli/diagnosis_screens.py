@@ -23,24 +23,28 @@ _LONGEST_VALUE = 1000
 
 def told(members: Members, records: Sequence[Members]) -> tuple[list[Text], frozenset[int]]:
     """The lines about the mistakes that have a name, and the numbers of the records that they are about."""
-    numbers = {record["name"]: number for number, record in enumerate(records, 1)}
+    numbers = {(record["name"], record["type"]): number for number, record in enumerate(records, 1)}
+    typed = {record["name"]: record["type"] for record in records}
     groups: dict[str, list[Members]] = {}
-    first_of: set[str] = set()
+    first_of: set[tuple[str, str]] = set()
     for one in members.get("diagnoses", ()):
         # The first of a record's diagnoses is the likeliest; what is about the domain has no record.
-        if one["name"] in first_of or (one["name"] and one["name"] not in numbers):
+        # What was told without a type is about the one record of that name.
+        about = (one["name"], one.get("type") or typed.get(one["name"], ""))
+        if about in first_of or (one["name"] and about not in numbers):
             continue
-        first_of.update({one["name"]} - {""})
-        groups.setdefault(one["code"], []).append(one)
+        if one["name"]:
+            first_of.add(about)
+        groups.setdefault(one["code"], []).append(one | {"number": numbers.get(about)})
     lines: list[Text] = []
     for alike in groups.values():
-        lines += [*_group(alike, numbers), text()]
-    return lines, frozenset(numbers[name] for name in first_of)
+        lines += [*_group(alike), text()]
+    return lines, frozenset(numbers[about] for about in first_of)
 
 
-def _group(alike: Sequence[Members], numbers: dict[str, int]) -> list[Text]:
-    """One mistake of one or several records."""
-    lines = [text(line) for line in textwrap.wrap(_sentence(alike, numbers), _WIDTH)]
+def _group(alike: Sequence[Members]) -> list[Text]:
+    """One mistake of one or several records, each with its number."""
+    lines = [text(line) for line in textwrap.wrap(_sentence(alike), _WIDTH)]
     same = len({(tuple(one["seen"]), one["expected"]) for one in alike}) == 1
     rows: list[list[Text]] = []
     for one in alike[:1] if same else alike:
@@ -58,8 +62,8 @@ def _shown(value: str) -> str:
     return printable(value, at_most=_LONGEST_VALUE)
 
 
-def _sentence(alike: Sequence[Members], numbers: dict[str, int]) -> str:
-    code, about = alike[0]["code"], [str(numbers[one["name"]]) for one in alike if one["name"]]
+def _sentence(alike: Sequence[Members]) -> str:
+    code, about = alike[0]["code"], [str(one["number"]) for one in alike if one["number"]]
     if code not in Code.__members__ or not about:
         return printable(alike[0]["sentence"], at_most=600)
     words = WORDS[Code(code)]

@@ -178,7 +178,7 @@ WORDS: dict[Code, Words] = {
     Code.TXT_MULTIPLE: _both("{is} there, with more than one text at the name:", "leave one TXT record"),
     Code.TXT_QUOTED: _both("{has} quotation marks in the value:", "write the value without them"),
     Code.TXT_ESCAPED: _both("{has} backslashes in the value:", "write the value without them"),
-    Code.TXT_TRUNCATED: _both("{is} there, but the key in it is not whole:", "copy the value anew"),
+    Code.TXT_TRUNCATED: _both("{is} there, but not whole:", "copy the value anew"),
     Code.KEY_DIFFERENT: _both("{is} there, with another key:", "replace the value"),
     Code.KEY_REVOKED: _both("{is} there, with an empty key, which means revoked:", "replace the value"),
     Code.TXT_BAD_TAG: _both("{is} there, in a form that mail systems reject:", "copy the value anew"),

@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from mailseal.core import diagnosis_aliases, diagnosis_texts, diagnosis_zones
+from mailseal.core import diagnosis_aliases, diagnosis_mail_from, diagnosis_texts, diagnosis_zones
 from mailseal.core.advice import WORDS, Code
-from mailseal.core.diagnosis_case import Case, Diagnosis, Facts, Probed
+from mailseal.core.diagnosis_case import Case, Diagnosis, Facts, Probed, places_of
 from mailseal.core.lifecycle import ErrorType, Evidence
-from mailseal.core.names import above_selectors, dmarc_name, misplaced_names, nobodys_name
+from mailseal.core.names import above_selectors, dmarc_name, nobodys_name
 from mailseal.core.observations import Observation, Question, RecordType
 from mailseal.core.verification import CheckReport, Finding, RecordReport
 
 __all__ = ["Diagnosis", "Facts", "ProbePlan", "Probed", "diagnose", "plan_probes", "with_own_fault"]
 
 _GUESSES = 2
-_OUTSIDE_AT_MOST = 28
+_OUTSIDE_AT_MOST = 40
 _AT_AUTHORITIES_AT_MOST = 8
 _RULES: tuple[Callable[[Case], Diagnosis | None], ...] = (
     *diagnosis_zones.AROUND,
@@ -33,6 +33,21 @@ _RULES: tuple[Callable[[Case], Diagnosis | None], ...] = (
     diagnosis_zones.broken_servers,
     diagnosis_zones.parents_and_childs,
 )
+_MAIL_FROM_RULES: tuple[Callable[[Case], Diagnosis | None], ...] = (
+    diagnosis_zones.domain_expired,
+    diagnosis_zones.bogus,
+    diagnosis_zones.parent_mismatch,
+    diagnosis_zones.wildcard,
+    diagnosis_zones.ns_disagree,
+    diagnosis_zones.stale_negative,
+    diagnosis_zones.split_horizon,
+    diagnosis_aliases.loop,
+    *diagnosis_mail_from.STANDING,
+    *diagnosis_aliases.NOT_HERE,
+    diagnosis_zones.broken_servers,
+    diagnosis_zones.parents_and_childs,
+)
+"""Of records that are not below `_domainkey`: what is delegated or denied there does not touch them."""
 _WARNINGS = (diagnosis_zones.ns_disagree, diagnosis_aliases.chain_warning, diagnosis_texts.unusual)
 
 
@@ -50,15 +65,14 @@ def plan_probes(report: CheckReport, facts: Facts) -> ProbePlan:
     if not wrong:
         return ProbePlan()
     inside: list[Question] = []
-    outside: list[Question] = []
-    for record in wrong:
-        _plan_record(record, facts, inside, outside)
     domain = facts.domain
-    outside += [
+    outside = [
         Question(domain, RecordType.SOA),
         Question(domain, RecordType.CNAME),
         Question(nobodys_name(domain), RecordType.TXT),
     ]
+    for record in wrong:
+        _plan_record(record, facts, inside, outside)
     inside.append(Question(above_selectors(domain), RecordType.NS))
     if facts.zone is not None:
         inside.append(Question(facts.zone, RecordType.NS))
@@ -72,13 +86,14 @@ def _plan_record(record: RecordReport, facts: Facts, inside: list[Question], out
     expected, domain = record.expected, facts.domain
     owner = expected.owner
     verdicts = {record.verdict, record.authorities}
-    if record.verdict is Finding.NXDOMAIN:
-        places = misplaced_names(owner, domain, facts.own_zone)
-        outside += [Question(name, RecordType.TXT) for names in places.values() for name in names]
-    elif Finding.NODATA in verdicts:
+    is_absent = record.verdict is Finding.NXDOMAIN
+    if is_absent or (expected.is_mail_from and record.verdict is Finding.NODATA):
+        rtype, places = expected.vantage_question.type, places_of(expected, facts)
+        outside += [Question(name, rtype) for names in places.values() for name in names]
+    if not is_absent and not expected.is_mail_from and Finding.NODATA in verdicts:
         inside += [Question(owner, RecordType.TXT), Question(owner, RecordType.A)]
         outside.append(Question(nobodys_name(domain), RecordType.A))
-    elif Finding.MISMATCH in verdicts and expected.type is RecordType.CNAME:
+    elif not is_absent and Finding.MISMATCH in verdicts and expected.type is RecordType.CNAME:
         inside.append(Question(owner, RecordType.TXT))
         targets = {o.chain[0] for o in record.seen if o.chain}
         outside += [Question(name, RecordType.CNAME) for name in sorted(targets) if not facts.is_ours(name)]
@@ -99,7 +114,8 @@ def diagnose(report: CheckReport, facts: Facts, probes: Sequence[Observation] = 
     told: list[Diagnosis] = []
     for record in report.records:
         case = Case(record, facts, probed, beside)
-        rules = _WARNINGS if record.verdict is Finding.MATCH else _RULES
+        rules = _MAIL_FROM_RULES if record.expected.is_mail_from else _RULES
+        rules = _WARNINGS if record.verdict is Finding.MATCH else rules
         told += _first(case, rules)
     return (*told, *_strict_policy(facts, probed))
 

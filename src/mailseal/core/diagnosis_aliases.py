@@ -8,11 +8,11 @@ References: RFC 1034 §3.6.2; RFC 1035 §5.1.
 from __future__ import annotations
 
 from mailseal.core.advice import Code, Severity
-from mailseal.core.diagnosis_case import Case, Diagnosis
-from mailseal.core.names import misplaced_names, nobodys_name
+from mailseal.core.diagnosis_case import Case, Diagnosis, places_of
+from mailseal.core.names import nobodys_name
 from mailseal.core.observations import ENDLESS_ALIASES, Observation, Outcome, RecordType, Stage
 from mailseal.core.providers import mail_service_of
-from mailseal.core.verification import Finding
+from mailseal.core.verification import Finding, is_mail_from_record
 from mailseal.dkim.keyrecord import Accepted, judge_byodkim
 
 _PLACES = {
@@ -28,11 +28,12 @@ def misplaced(case: Case) -> Diagnosis | None:
     """The record, found at another name than its own."""
     if not case.is_absent or case.chain or case.texts:
         return None
-    places = misplaced_names(case.owner, case.facts.domain, case.facts.own_zone)
-    for is_proof in (_is_the_record, _is_some_record):
+    places = places_of(case.expected, case.facts)
+    proofs = (_is_the_record,) if case.expected.is_mail_from else (_is_the_record, _is_some_record)
+    for is_proof in proofs:
         for place, names in places.items():
             for name in names:
-                seen = case.probed.best(name, RecordType.TXT)
+                seen = case.probed.best(name, case.expected.vantage_question.type)
                 if seen is not None and is_proof(case, seen):
                     return _found_at(case, _PLACES[place], name)
     return None
@@ -51,6 +52,8 @@ def _is_the_record(case: Case, seen: Observation) -> bool:
         return any(value in name.lower() for name in seen.chain) or any(
             value in text.decode("latin-1").lower() for text in seen.texts
         )
+    if case.expected.is_mail_from:
+        return is_mail_from_record(case.expected, seen)
     key = case.expected.key
     return key is not None and any(key_of(text) == key.spki for text in seen.texts)
 
@@ -87,18 +90,29 @@ def loop(case: Case) -> Diagnosis | None:
 def target_form(case: Case) -> Diagnosis | None:
     """The right value, with something around it."""
     value, target = case.expected.value.lower(), case.target
-    if not case.is_alias or value not in target or target == value:
+    if not case.is_alias:
         return None
-    seen = [f"CNAME  {case.chain[-1]}"]
-    provider = case.provider
+    form, provider = wrapped(value, target), case.provider
+    if form is None:
+        return None
+    is_suffixed = form is Code.TARGET_SUFFIXED
+    return case.told(
+        form,
+        [f"CNAME  {case.chain[-1]}"],
+        write=f"{case.expected.value}." if is_suffixed else case.expected.value,
+        habit=provider.on_targets if provider and is_suffixed else "",
+    )
+
+
+def wrapped(value: str, target: str) -> Code | None:
+    """What a target has around the value that it should be; None where it does not hold that."""
+    if value not in target or target == value:
+        return None
     if '\\"' in target:
-        return case.told(Code.TARGET_QUOTED, seen, write=case.expected.value)
+        return Code.TARGET_QUOTED
     if "://" in target or target.startswith(("http:", "https:")):
-        return case.told(Code.TARGET_URL, seen, write=case.expected.value)
-    if target.startswith(f"{value}."):
-        habit = provider.on_targets if provider else ""
-        return case.told(Code.TARGET_SUFFIXED, seen, write=f"{case.expected.value}.", habit=habit)
-    return None
+        return Code.TARGET_URL
+    return Code.TARGET_SUFFIXED if target.startswith(f"{value}.") else None
 
 
 def other_target(case: Case) -> Diagnosis | None:
@@ -120,8 +134,12 @@ def other_target(case: Case) -> Diagnosis | None:
 
 def _is_typo(case: Case) -> bool:
     value = case.expected.value.lower()
-    same_label = case.target.partition(".")[0] == value.partition(".")[0]
-    return same_label or _distance(case.target, value, _TYPOS_AT_MOST) <= _TYPOS_AT_MOST
+    return case.target.partition(".")[0] == value.partition(".")[0] or is_slip(case.target, value)
+
+
+def is_slip(text: str, wanted: str) -> bool:
+    """Whether so few characters differ that it is a slip of the hand."""
+    return _distance(text, wanted, _TYPOS_AT_MOST) <= _TYPOS_AT_MOST
 
 
 def _distance(one: str, other: str, at_most: int) -> int:

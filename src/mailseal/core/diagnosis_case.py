@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mailseal.core.advice import WORDS, Code, Severity
+from mailseal.core.names import misplaced_mail_from, misplaced_names
 from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage, printable
 from mailseal.core.providers import Provider, provider_of
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
@@ -64,6 +65,12 @@ class Diagnosis:
     habit: str = ""
     """What the DNS provider's form does, where it is known and matters."""
     severity: Severity = Severity.FAULT
+    type: str = ""
+    """The type of that record; empty for the domain as a whole."""
+
+    def is_about(self, record: ExpectedRecord) -> bool:
+        """Whether it is about this record; what was stored without a type is about the one of that name."""
+        return self.owner == record.owner and self.type in ("", record.type)
 
     @property
     def sentence(self) -> str:
@@ -196,7 +203,15 @@ class Case:
             provider.name if provider else "",
             habit,
             severity or WORDS[code].severity,
+            self.expected.type,
         )
+
+
+def places_of(expected: ExpectedRecord, facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Where a record often lands by hand, by what happened."""
+    if expected.is_mail_from:
+        return misplaced_mail_from(expected.owner, facts.own_zone)
+    return misplaced_names(expected.owner, facts.domain, facts.own_zone)
 
 
 def server_names(observations: Iterable[Observation]) -> tuple[str, ...]:

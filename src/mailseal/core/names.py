@@ -178,6 +178,17 @@ def is_within(name: str, zone: str) -> bool:
     return name == zone or name.endswith(f".{zone}")
 
 
+def misplaced_mail_from(owner: str, zone: str) -> dict[str, tuple[str, ...]]:
+    """Where a MAIL FROM domain's records land by hand: with the zone added twice, and at the domain above.
+
+    >>> misplaced_mail_from("bounce.example.com", "example.com")
+    {'doubled': ('bounce.example.com.example.com',), 'elsewhere': ('example.com',)}
+    """
+    above = owner.partition(".")[2]
+    apexes = dict.fromkeys(apex for apex in (zone, above) if apex != owner)
+    return {"doubled": tuple(f"{owner}.{apex}" for apex in apexes), "elsewhere": (above,)}
+
+
 def nobodys_name(domain: str) -> str:
     """A name among a domain's DKIM records that nobody has published: what answers there is a wildcard."""
     return dkim_name("nobody-has-published-this", domain)

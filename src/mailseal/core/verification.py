@@ -75,6 +75,11 @@ class ExpectedRecord:
     """For an SPF record: the domain whose own record it has to include."""
 
     @property
+    def is_mail_from(self) -> bool:
+        """Whether it is one of the two records of a MAIL FROM domain."""
+        return self.type is RecordType.MX or bool(self.spf_include)
+
+    @property
     def authority_question(self) -> Question:
         """What to ask the domain's own servers."""
         return Question(self.owner, self.type)
@@ -159,7 +164,7 @@ def classify(expected: ExpectedRecord, seen: Observation) -> Finding:
         return Finding.TEMP
     if expected.type is RecordType.CNAME:
         return _classify_alias(expected, seen)
-    if expected.type is RecordType.MX or expected.spf_include:
+    if expected.is_mail_from:
         return _classify_mail_from(expected, seen)
     return _classify_text(expected, seen)
 
@@ -171,17 +176,23 @@ def _classify_mail_from(expected: ExpectedRecord, seen: Observation) -> Finding:
     if seen.outcome is Outcome.ANSWER and seen.chain and not seen.names and not seen.texts:
         # The alias leads out of this server's zones; what stands at its end only a resolver tells.
         return Finding.TEMP
+    fits = _mail_from_fits(expected, seen)
+    if not fits:
+        return Finding.NODATA
+    return Finding.MATCH if fits == [True] else Finding.MISMATCH
+
+
+def _mail_from_fits(expected: ExpectedRecord, seen: Observation) -> list[bool]:
+    """Whether each MX, or each SPF record, that was seen is the one that should be there."""
     if expected.type is RecordType.MX:
         host = expected.value.partition(" ")[2]
-        return _one_of(seen.names, fits=[name.lower() == host for name in seen.names])
-    records = spf_records(seen.texts)
-    return _one_of(records, fits=[includes(record, expected.spf_include) for record in records])
+        return [name.lower() == host for name in seen.names]
+    return [includes(record, expected.spf_include) for record in spf_records(seen.texts)]
 
 
-def _one_of(found: Sequence[object], fits: Sequence[bool]) -> Finding:
-    if not found:
-        return Finding.NODATA
-    return Finding.MATCH if len(found) == 1 and fits[0] else Finding.MISMATCH
+def is_mail_from_record(expected: ExpectedRecord, seen: Observation) -> bool:
+    """Whether a record of a MAIL FROM domain is among what was seen, at whatever name."""
+    return any(_mail_from_fits(expected, seen))
 
 
 def _classify_alias(expected: ExpectedRecord, seen: Observation) -> Finding:

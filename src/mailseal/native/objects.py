@@ -175,8 +175,8 @@ def check(
         "not_asked": noted.get("not_asked", ""),
         "records": noted["records"],
         "ed25519_records": noted.get("ed25519_records", []),
-        "diagnoses": noted.get("diagnoses", []),
-        "probes": noted.get("probes", []),
+        "diagnoses": noted.get("diagnoses", []) + beside.get("diagnoses", []),
+        "probes": noted.get("probes", []) + beside.get("probes", []),
         "earlier": noted.get("earlier", []),
         "mail_from_records": beside["records"],
     }

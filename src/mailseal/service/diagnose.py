@@ -24,7 +24,7 @@ from mailseal.core.diagnosis import (
 )
 from mailseal.core.observations import Observation
 from mailseal.core.verification import CheckReport, Finding
-from mailseal.service.reports import parse_diagnoses, picture_of, probe_members
+from mailseal.service.reports import parse_diagnoses, picture_of, probe_members, with_second
 from mailseal.service.world import Tx, World
 
 _PROBES_WITHIN_S = 20.0
@@ -40,27 +40,33 @@ class Diagnosed:
     """As they are kept."""
 
 
-async def diagnosed(world: World, domain: str, report: CheckReport, *, asked_for: bool) -> Diagnosed:
-    """A check with its diagnoses; where somebody waits for it, warnings about the domain too."""
-    facts = await world.store.read(lambda tx: _facts(tx, world, domain, report))
-    plan = plan_probes(report, facts)
+async def diagnosed(
+    world: World, domain: str, report: CheckReport, second: CheckReport | None = None, *, asked_for: bool
+) -> Diagnosed:
+    """A check with its diagnoses, the second signature's records among them; where somebody waits for it,
+    warnings about the domain too."""
+    whole = with_second(report, second)
+    facts = await world.store.read(lambda tx: _facts(tx, world, domain, whole))
+    plan = plan_probes(whole, facts)
     if asked_for and report.records:
         plan = ProbePlan(plan.authorities, (*plan.outside, policy_question(domain)))
     probes = await _probe(world, domain, plan)
-    diagnoses = diagnose(report, facts, probes)
+    diagnoses = diagnose(whole, facts, probes)
     return Diagnosed(with_own_fault(report, diagnoses), diagnoses, probe_members(probes))
 
 
-async def diagnosed_once(world: World, domain: str, setting_id: str, report: CheckReport) -> Diagnosed:
-    """A check with its diagnoses; as long as the picture is the same, those of the last time."""
-    if all(record.verdict is Finding.MATCH for record in report.records):
-        return Diagnosed(report, diagnose(report, Facts(domain, (world.hosted_zone,))))
-    kept = await world.store.read(lambda tx: tx.evidence.latest(setting_id))
-    before = json.loads(kept[1]) if kept else {}
-    if before.get("picture") == picture_of(report):
+async def diagnosed_once(
+    world: World, domain: str, kept: str | None, report: CheckReport, second: CheckReport | None = None
+) -> Diagnosed:
+    """A check with its diagnoses; while the picture is that of the stored report, those of that."""
+    whole = with_second(report, second)
+    if all(record.verdict is Finding.MATCH for record in whole.records):
+        return Diagnosed(report, diagnose(whole, Facts(domain, (world.hosted_zone,))))
+    before = json.loads(kept) if kept else {}
+    if before.get("picture") == picture_of(whole):
         diagnoses = parse_diagnoses(before["diagnoses"])
         return Diagnosed(with_own_fault(report, diagnoses), diagnoses, before["probes"])
-    return await diagnosed(world, domain, report, asked_for=False)
+    return await diagnosed(world, domain, report, second, asked_for=False)
 
 
 async def _probe(world: World, domain: str, plan: ProbePlan) -> tuple[Observation, ...]:

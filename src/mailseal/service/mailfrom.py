@@ -28,6 +28,7 @@ from mailseal.core.observations import Observation
 from mailseal.core.stored import DueMailFrom
 from mailseal.core.verification import CheckReport, absent_at_authorities, compare
 from mailseal.service.beside import Place, require_identity
+from mailseal.service.diagnose import Diagnosed, diagnosed, diagnosed_once
 from mailseal.service.reports import format_report
 from mailseal.service.verify import BATCH, LEASE, Checked
 from mailseal.service.world import Tx, World
@@ -81,14 +82,23 @@ async def tick(world: World) -> tuple[Checked, ...]:
     return tuple(result for result in results if result is not None)
 
 
-async def check(world: World, due: DueMailFrom) -> Checked | None:
-    """One check from question to stored answer; None where the MAIL FROM domain is gone or another one."""
+async def check(world: World, due: DueMailFrom, *, anew: bool = False) -> Checked | None:
+    """One check from question to stored answer; None where the MAIL FROM domain is gone or another one.
+
+    With `anew` it is also asked what is wrong where the picture is that of the last time.
+    """
     place = (due.account_id, due.region, due.name)
     mail_from = await world.store.read(lambda tx: tx.mail_from.load(*place))
     if mail_from is None:
         return None
     report = await look_at(world, mail_from)
-    after = await _note(world, place, mail_from, report)
+    above = mail_from.domain.partition(".")[2]
+    if anew:
+        found = await diagnosed(world, above, report, asked_for=False)
+    else:
+        kept = await world.store.read(lambda tx: tx.mail_from.report(*place))
+        found = await diagnosed_once(world, above, kept, report)
+    after = await _note(world, place, mail_from, found)
     if after is None:
         return None
     old, new = mail_from.proof.status, after.proof.status
@@ -97,27 +107,28 @@ async def check(world: World, due: DueMailFrom) -> Checked | None:
 
 async def check_now(world: World, who: Principal, name: str) -> None:
     """Checks the MAIL FROM domain of an identity at this moment, if it has one."""
-    await check(world, DueMailFrom(who.account_id, who.region, stored_name(name)))
+    await check(world, DueMailFrom(who.account_id, who.region, stored_name(name)), anew=True)
 
 
 async def look_at(world: World, mail_from: MailFrom) -> CheckReport:
     """What the DNS says about a MAIL FROM domain's records, asked in the order of `verify.look_at`."""
     expected = expected_mail_from_records(mail_from, world.mail_from_hosts)
     seen: tuple[Observation, ...] = ()
+    zone, left_out = None, ""
     if not mail_from.proof.was_proven or mail_from.proof.negatives:
         asked = await world.resolver.ask_authorities(
             mail_from.domain, [record.authority_question for record in expected]
         )
-        seen = asked.observations
+        seen, zone, left_out = asked.observations, asked.zone, asked.detail
     if not absent_at_authorities(expected, seen):
         seen += await world.resolver.ask_vantages([record.vantage_question for record in expected])
-    return compare(expected, seen)
+    return replace(compare(expected, seen), zone=zone, left_out=left_out)
 
 
-async def _note(world: World, place: Place, asked: MailFrom, report: CheckReport) -> MailFrom | None:
+async def _note(world: World, place: Place, asked: MailFrom, found: Diagnosed) -> MailFrom | None:
     now = world.clock.now()
-    report = replace(report, check=world.breaker.judged(report.check))
-    text = format_report(report, now)
+    report = replace(found.report, check=world.breaker.judged(found.report.check))
+    text = format_report(report, now, None, found.diagnoses, found.probes)
 
     def unit(tx: Tx) -> MailFrom | None:
         current = tx.mail_from.load(*place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -40,16 +41,21 @@ def format_report(
             "checked_at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "evidence": report.check.evidence,
             "error_type": report.check.error_type,
-            "picture": picture_of(report),
+            "picture": picture_of(with_second(report, second)),
             "zone": report.zone,
             "not_asked": printable(report.left_out),
             "records": [_record(record, diagnoses) for record in report.records],
-            "ed25519_records": [_record(record, ()) for record in second.records] if second else [],
+            "ed25519_records": [_record(record, diagnoses) for record in second.records] if second else [],
             "diagnoses": [_diagnosis(one) for one in diagnoses],
             "probes": list(probes),
         },
         separators=(",", ":"),
     )
+
+
+def with_second(report: CheckReport, second: CheckReport | None) -> CheckReport:
+    """The report with the second signature's records behind its own, as a diagnosis looks at them."""
+    return report if second is None else replace(report, records=report.records + second.records)
 
 
 def with_earlier(report: str, before: str | None) -> str:
@@ -117,6 +123,7 @@ def parse_diagnoses(kept: Sequence[Any]) -> tuple[Diagnosis, ...]:
             one["provider"],
             one["habit"],
             Severity(one["severity"]),
+            one.get("type", ""),
         )
         for one in kept
     )
@@ -127,6 +134,7 @@ def _diagnosis(one: Diagnosis) -> dict[str, Any]:
         "code": one.code,
         "severity": one.severity,
         "name": one.owner,
+        "type": one.type,
         "sentence": one.sentence,
         "seen": list(one.seen[:_NAMES_AT_MOST]),
         "expected": one.expected,
@@ -142,7 +150,7 @@ def _record(record: RecordReport, diagnoses: Sequence[Diagnosis]) -> dict[str, A
     expected = record.expected
     asked_authorities, matching_authorities = record.count(Stage.AUTHORITY)
     asked_vantages, matching_vantages = record.count(Stage.VANTAGE)
-    told = next((one for one in diagnoses if one.owner == expected.owner), None)
+    told = next((one for one in diagnoses if one.is_about(expected)), None)
     return {
         "slot": expected.slot,
         "name": expected.owner,

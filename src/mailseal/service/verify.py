@@ -79,7 +79,7 @@ async def check_now(world: World, who: Principal, name: str, now: datetime) -> C
     first: CheckReport | None = None
     for setting in identity.settings:
         report, second = await _look(world, identity, setting)
-        found = await diagnosed(world, identity.name, report, asked_for=True)
+        found = await diagnosed(world, identity.name, report, second, asked_for=True)
         await _note(world, identity, setting.setting_id, found, second)
         first = first or found.report
     return first
@@ -94,7 +94,8 @@ async def check(world: World, due: DueCheck) -> Checked | None:
     if setting is None:
         return None
     report, second = await _look(world, identity, setting)
-    found = await diagnosed_once(world, identity.name, setting.setting_id, report)
+    kept = await world.store.read(lambda tx: tx.evidence.latest(setting.setting_id))
+    found = await diagnosed_once(world, identity.name, kept[1] if kept else None, report, second)
     after = await _note(world, identity, due.setting_id, found, second)
     if after is None:
         return None

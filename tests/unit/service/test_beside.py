@@ -133,7 +133,7 @@ def test_resolvers_are_not_asked_while_the_authorities_say_that_it_is_not_there(
         await here.create()
         await put_mail_from(here)
         await look(here)
-        assert [one.type.value for one in here.dns.asked if one.name == BOUNCE] == ["MX", "TXT"]
+        assert [one.type.value for one in here.dns.asked if one.name == BOUNCE] == ["MX", "TXT", "NS"]
 
     play(tmp_path, story)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from mailseal.core.sending import second_key, signing_key
 from mailseal.dkim.message import parse_message
 from mailseal.dkim.verify import KeyAnswer, KeyFound, NoKey, Result, verify
 from mailseal.service import rotate
+from mailseal.service.verify import check_now
 from tests.fakes import pooled_key
 from tests.unit.service.scenes import DOMAIN, ELSEWHERE, WHO, Scene, scene, status
 
@@ -315,3 +317,18 @@ async def test_an_installation_that_asks_for_it_gives_old_identities_a_key_at_th
     await asking.owner_publishes()
     await asking.work(3700)
     assert ed25519.signing_slot((await asking.get()).ed25519) is not None
+
+
+@played()
+async def test_a_record_of_the_second_signature_that_is_missing_is_named(here: Scene) -> None:
+    await here.create()
+    await here.proven()
+    identity = await switch(here, said=True)
+    await check_now(here.world, WHO, DOMAIN, here.clock.now())
+    setting_id = identity.newest.setting_id
+    kept = await here.world.store.read(lambda tx: tx.evidence.latest(setting_id))
+    assert kept is not None
+    told = json.loads(kept[1])
+    assert {one["diagnosis"] for one in told["records"]} == {None}
+    assert [one["diagnosis"] for one in told["ed25519_records"]] == ["RECORD_MISSING"] * 2
+    assert told["evidence"] == "POSITIVE"
