@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mailseal.console import actions, identitypage, listpage, newpage
+from mailseal.console import (
+    accesspage,
+    actions,
+    events,
+    health,
+    identitypage,
+    listpage,
+    mailbox,
+    newpage,
+    sandboxpages,
+)
 from mailseal.console.visit import Page
 
 
@@ -30,4 +40,17 @@ PAGES: tuple[Rule, ...] = (
     Rule("POST", "retry/{name:path}", actions.retry),
     Rule("GET", "change/{what}/{name:path}", actions.ask),
     Rule("POST", "change/{what}/{name:path}", actions.change),
+    Rule("GET", "events", events.show),
+    Rule("GET", "access", accesspage.show),
+    Rule("POST", "access", accesspage.create),
+    Rule("POST", "access/{key}", accesspage.change),
+    Rule("GET", "accounts", accesspage.accounts),
+    Rule("GET", "health", health.show),
+    Rule("GET", "sandbox/dns", sandboxpages.dns, sandbox_only=True),
+    Rule("POST", "sandbox/dns", sandboxpages.change_dns, sandbox_only=True),
+    Rule("GET", "sandbox/clock", sandboxpages.clock, sandbox_only=True),
+    Rule("POST", "sandbox/clock", sandboxpages.move_clock, sandbox_only=True),
+    Rule("GET", "sandbox/mailbox", mailbox.show, sandbox_only=True),
+    Rule("GET", "sandbox/mailbox/{mail}", mailbox.show, sandbox_only=True),
+    Rule("POST", "sandbox/mailbox", mailbox.send, sandbox_only=True),
 )

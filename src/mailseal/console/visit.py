@@ -48,6 +48,12 @@ class Visit:
         """The query of the URL."""
         return self.request.query_params
 
+    @property
+    def playing(self) -> SandboxFace:
+        """The sandbox, which there is: only a sandbox's routes ask for it."""
+        assert self.sandbox is not None
+        return self.sandbox
+
     def said(self, name: str) -> str:
         """A field of the form, without blanks around it; empty where it is absent."""
         return self.form.get(name, "").strip()

@@ -98,3 +98,12 @@ class StoredEvent:
     at: datetime
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlace:
+    """Which line of whose timeline: enough to go on behind it."""
+
+    at: datetime
+    name: str
+    number: int

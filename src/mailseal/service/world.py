@@ -34,6 +34,7 @@ from mailseal.core.stored import (
     DueCheck,
     DueSlots,
     DueTimes,
+    EventPlace,
     IdentityQuery,
     IdentitySummary,
     SealedKey,
@@ -198,6 +199,11 @@ class Events(Protocol):
 
     def list(self, account_id: str, region: str, name: str, limit: int) -> Sequence[StoredEvent]:
         """The newest events, newest first."""
+
+    def newest(
+        self, account_id: str, region: str, before: EventPlace | None, limit: int
+    ) -> Sequence[tuple[EventPlace, StoredEvent]]:
+        """The newest events of all identities of an account and region, behind `before`."""
 
 
 class Evidence(Protocol):

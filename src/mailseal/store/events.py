@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from mailseal.core.identity import Event
-from mailseal.core.stored import StoredEvent
+from mailseal.core.stored import EventPlace, StoredEvent
 from mailseal.store.engine import Execute, from_ms, to_ms
+
+_LATEST_MS = 2**62
 
 # events.append: one line more, under the next number of its timeline.
 _APPEND = """
@@ -23,6 +25,13 @@ WHERE account_id = ? AND region = ? AND name = ?
 _LIST = """
 SELECT happened_at, kind, text FROM events WHERE account_id = ? AND region = ? AND name = ?
 ORDER BY number DESC LIMIT ?
+"""
+
+# events.newest: the newest lines of all identities of an account and region, behind a moment of a name.
+_NEWEST = """
+SELECT name, number, happened_at, kind, text FROM events
+WHERE account_id = ? AND region = ? AND (happened_at, name, number) < (?, ?, ?)
+ORDER BY happened_at DESC, name DESC, number DESC LIMIT ?
 """
 
 # evidence.put: what the last check of a setting saw; nothing where the setting has ended meanwhile.
@@ -56,6 +65,16 @@ class Events:
         """The newest events of an identity, newest first."""
         rows = self._execute(_LIST, (account_id, region, name, limit))
         return [StoredEvent(from_ms(at), kind, text) for at, kind, text in rows]
+
+    def newest(
+        self, account_id: str, region: str, before: EventPlace | None, limit: int
+    ) -> Sequence[tuple[EventPlace, StoredEvent]]:
+        """The newest events of all identities, newest first, behind `before`."""
+        behind = (_LATEST_MS, "", 0) if before is None else (to_ms(before.at), before.name, before.number)
+        return [
+            (EventPlace(from_ms(at), name, number), StoredEvent(from_ms(at), kind, text))
+            for name, number, at, kind, text in self._execute(_NEWEST, (account_id, region, *behind, limit))
+        ]
 
 
 class EvidenceReports:
