@@ -42,6 +42,23 @@ class SigningMilter:
         finally:
             self._milter.world = self._whole
 
+    def limited(self, limits: Limits) -> None:
+        """From now on these limits hold."""
+        self._milter.limits = limits
+
+    @property
+    def limits(self) -> Limits:
+        """What holds now."""
+        return self._milter.limits
+
+    def is_at_work(self) -> bool:
+        """Whether it is about to answer for a letter."""
+        return any(one.work is not None for one in list(self._milter.connections))
+
+    def cut(self) -> None:
+        """Ends every connection, as a milter that dies."""
+        self._loop.call_soon_threadsafe(lambda: [one.abort() for one in list(self._milter.connections)])
+
     def letters(self, outcome: str) -> int:
         """How many letters came to that."""
         key = ("mailseal_milter_letters_total", (("outcome", outcome),))
