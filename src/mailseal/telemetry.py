@@ -53,6 +53,7 @@ METRICS: Mapping[str, str] = {
     "mailseal_alarms_total": "Sealed rows that did not open where they lie.",
     "mailseal_milter_connections_total": "Connections of MTAs to the milter, by what became of them.",
     "mailseal_milter_letters_total": "Letters that passed the milter: signed, deferred, or why unsigned.",
+    "mailseal_milter_remembered_total": "Letters signed as the database last said, while it did not answer.",
     "mailseal_faults_total": "Faults of ours, by where they happened.",
 }
 

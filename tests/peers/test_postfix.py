@@ -18,7 +18,7 @@ from tests.peers.signing_milter import SigningMilter, running_milter
 from tests.peers.test_verifiers import ODDITIES
 from tests.peers.verifiers import Verifier, all_running, verify_by_all
 from tests.properties.messages import messages
-from tests.unit.milter.test_listen import FAULTS
+from tests.unit.milter.test_listen import AWAY, FAULTS
 from tests.unit.service.scenes import MAIL
 
 pytestmark = [
@@ -27,6 +27,8 @@ pytestmark = [
     pytest.mark.needs_debian("postfix", "opendkim", "libmail-dkim-perl"),
     pytest.mark.needs_npm("mailauth"),
 ]
+UNHEARD = MAIL.replace(b"From: news@", b"From: unheard@")
+"""Of a sender that nothing is remembered of."""
 OUTSIDE = "192.0.2.7"
 ADDED = (b"From: evil@example.org\r\n", b"Subject: added\r\n", b"Date: Mon, 23 Nov 2026 15:00:00 +0000\r\n")
 
@@ -40,7 +42,9 @@ def postfix() -> Iterator[Postfix]:
 @pytest.fixture(scope="module")
 def milter(postfix: Postfix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningMilter]:
     folder = tmp_path_factory.mktemp("milter")
-    with running_milter(folder, postfix.milter_socket, group="postfix", limits=Limits(answer_s=6)) as running:
+    with running_milter(
+        folder, postfix.milter_socket, group="postfix", limits=Limits(answer_s=20)
+    ) as running:
         yield running
 
 
@@ -123,9 +127,20 @@ def test_whatever_fails_inside_postfix_defers_the_letter(
     recipient = NUMBERS.next()
     deferred = milter.letters("deferred")
     with milter.broken(**{part: fault}), postfix.client() as client:
-        code, text = postfix.hand_in(client, MAIL, recipient)
+        code, text = postfix.hand_in(client, UNHEARD, recipient)
     assert (code, milter.letters("deferred")) == (451, deferred + 1), text
     assert recipient not in postfix.kept.mails
+
+
+@pytest.mark.parametrize("name", AWAY)
+def test_known_senders_are_signed_for_while_the_database_is_away(
+    name: str, postfix: Postfix, milter: SigningMilter, verifiers: list[Verifier]
+) -> None:
+    passed(postfix, MAIL)
+    part, fault = FAULTS[name]
+    with milter.broken(**{part: fault}):
+        mail = passed(postfix, MAIL)
+    assert all_say(verifiers, milter, mail) == {one.name: ["pass"] for one in verifiers}
 
 
 def test_without_the_milter_postfix_defers(postfix: Postfix, milter: SigningMilter) -> None:
@@ -168,7 +183,7 @@ def test_a_milter_that_dies_while_it_signs_defers_the_letter(postfix: Postfix, m
     part, never = FAULTS["the database never answers"]
     with milter.broken(**{part: never}), postfix.client() as client:
         cutting.start()
-        code, text = postfix.hand_in(client, MAIL, recipient)
+        code, text = postfix.hand_in(client, UNHEARD, recipient)
         cutting.join(60)
     assert code == 451, text
     assert recipient not in postfix.kept.mails

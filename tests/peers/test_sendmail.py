@@ -22,6 +22,8 @@ pytestmark = [
     pytest.mark.needs_unpacked("sendmail-bin", "sendmail-cf"),
     pytest.mark.needs_npm("mailauth"),
 ]
+UNHEARD = MAIL.replace(b"From: news@", b"From: unheard@")
+"""Of a sender that nothing is remembered of."""
 OUTSIDE = "127.0.0.9"
 """A client that is not in the networks that need no login."""
 LETTERS = {
@@ -48,7 +50,7 @@ def milter(sendmail: Sendmail, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with running_milter(
         tmp_path_factory.mktemp("milter"),
         sendmail.milter_socket,
-        limits=Limits(answer_s=6),
+        limits=Limits(answer_s=20),
         sign_networks=(ip_network("127.0.0.1/32"),),
     ) as running:
         yield running
@@ -92,7 +94,7 @@ def test_whatever_fails_inside_sendmail_defers_the_letter(
     recipient = f"fault-{list(FAULTS).index(name)}@example.org"
     deferred = milter.letters("deferred")
     with milter.broken(**{part: fault}):
-        code, text = sendmail.hand_in(MAIL, recipient)
+        code, text = sendmail.hand_in(UNHEARD, recipient)
     assert (code, milter.letters("deferred")) == (451, deferred + 1), text
     assert recipient not in sendmail.kept.mails
 

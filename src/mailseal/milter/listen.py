@@ -19,6 +19,7 @@ from mailseal.milter.admission import Network, Stranger, Terms, is_inside, place
 from mailseal.milter.conversation import Conversation, Letter, Say
 from mailseal.milter.wire import CONTINUE, TEMPFAIL, Packets, WireError, format_insert
 from mailseal.service.passing import Outcome, Passed, sign_passing
+from mailseal.service.remembered import Remembered
 from mailseal.service.world import World
 from mailseal.telemetry import Telemetry, redacted
 
@@ -49,6 +50,7 @@ class Milter:
     limits: Limits = field(default_factory=Limits)
     held_bytes: int = 0
     connections: set[Connection] = field(default_factory=set)
+    remembered: Remembered = field(default_factory=Remembered)
     _servers: list[asyncio.Server] = field(default_factory=list)
 
     async def listen(self, opened: socket.socket, terms: Terms, mta_networks: tuple[Network, ...]) -> None:
@@ -189,7 +191,7 @@ class Connection(asyncio.Protocol):
         milter = self._milter
         with milter.telemetry.surviving("milter"):
             async with asyncio.timeout(milter.limits.answer_s):
-                return await reply_to(milter.world, milter.telemetry, self._terms, letter)
+                return await reply_to(milter, self._terms, letter)
         milter.telemetry.count("mailseal_milter_letters_total", outcome="deferred")
         return TEMPFAIL
 
@@ -200,8 +202,9 @@ class Connection(asyncio.Protocol):
         self._idle = asyncio.get_running_loop().call_later(self._milter.limits.idle_s, self.abort)
 
 
-async def reply_to(world: World, telemetry: Telemetry, terms: Terms, letter: Letter) -> bytes:
+async def reply_to(milter: Milter, terms: Terms, letter: Letter) -> bytes:
     """The packets that answer for a letter: its signatures on top, or none, each outcome counted by name."""
+    telemetry = milter.telemetry
     if letter.raw is None:
         telemetry.count("mailseal_milter_letters_total", outcome="deferred")
         telemetry.say("milter", error="too large", request_id=letter.queue_id or None)
@@ -210,8 +213,10 @@ async def reply_to(world: World, telemetry: Telemetry, terms: Terms, letter: Let
     if isinstance(place, Stranger):
         telemetry.count("mailseal_milter_letters_total", outcome=place)
         return CONTINUE
-    passed = await sign_passing(world, place.account_id, place.region, letter.raw)
+    passed = await sign_passing(milter.world, place.account_id, place.region, letter.raw, milter.remembered)
     telemetry.count("mailseal_milter_letters_total", outcome=passed.outcome)
+    if passed.is_remembered:
+        telemetry.count("mailseal_milter_remembered_total")
     if passed.outcome is not Outcome.SIGNED:
         telemetry.say(
             "unsigned",

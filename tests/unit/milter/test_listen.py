@@ -210,6 +210,67 @@ def test_whatever_fails_inside_defers_the_letter_and_the_next_one_is_signed(
     proven(tmp_path, story)
 
 
+AWAY = ("the database is gone", "the database is busy", "the database never answers")
+
+
+@pytest.mark.parametrize("name", AWAY)
+def test_a_sender_that_was_signed_for_is_signed_for_while_the_database_is_away(
+    name: str, tmp_path: Path
+) -> None:
+    part, broken = FAULTS[name]
+
+    async def story(here: Scene) -> None:
+        async with listening(here, tmp_path) as (milter, path, told):
+            mta = await Mta.connected(path)
+            named = MAIL.replace(b"news@example.com", b'"The news" <news@example.com>')
+            check_signature(here, (await mta.hand_in(named)).applied(named))
+            milter.remembered.patience_s = 0.2
+            changed: dict[str, Any] = {part: broken}
+            milter.world = replace(milter.world, **changed)
+            check_signature(here, (await mta.hand_in(MAIL)).applied(MAIL))
+            assert told.telemetry.counts[("mailseal_milter_remembered_total", ())] == 1
+            unheard = await mta.hand_in(MAIL.replace(b"news@", b"unheard@"))
+            assert (unheard.reply, unheard.inserted) == ("tempfail", [])
+            outside = await Mta.connected(path, OUTSIDE)
+            assert (await outside.hand_in(MAIL)).inserted == []
+            here.clock.advance(hours=1, seconds=1)
+            late = await mta.hand_in(MAIL)
+            assert (late.reply, late.inserted) == ("tempfail", [])
+
+    proven(tmp_path, story)
+
+
+def test_a_bug_is_no_database_that_is_away(tmp_path: Path) -> None:
+    part, broken = FAULTS["a bug"]
+
+    async def story(here: Scene) -> None:
+        async with listening(here, tmp_path) as (milter, path, _):
+            mta = await Mta.connected(path)
+            assert len((await mta.hand_in(MAIL)).inserted) == 1
+            changed: dict[str, Any] = {part: broken}
+            milter.world = replace(milter.world, **changed)
+            assert (await mta.hand_in(MAIL)).reply == "tempfail"
+
+    proven(tmp_path, story)
+
+
+def test_who_was_switched_off_is_not_remembered(tmp_path: Path) -> None:
+    part, broken = FAULTS["the database is busy"]
+
+    async def story(here: Scene) -> None:
+        async with listening(here, tmp_path) as (milter, path, _):
+            mta = await Mta.connected(path)
+            assert len((await mta.hand_in(MAIL)).inserted) == 1
+            off = PutDkimAttributes("example.com", False)
+            await put_dkim_attributes(here.world, WHO, off, here.clock.now())
+            assert (await mta.hand_in(MAIL)).reply == "continue"
+            changed: dict[str, Any] = {part: broken}
+            milter.world = replace(milter.world, **changed)
+            assert (await mta.hand_in(MAIL)).reply == "tempfail"
+
+    proven(tmp_path, story)
+
+
 def test_letters_beyond_the_memory_of_all_connections_are_deferred(tmp_path: Path) -> None:
     async def story(here: Scene) -> None:
         async with listening(here, tmp_path, limits=Limits(held_bytes=200_000)) as (milter, path, told):
