@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from tests.peers.dns_daemons import child, free_port
+from tests.peers.dns_daemons import child, free_port, knot_configuration
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 ZONE = "dkim.example.net"
@@ -34,33 +34,15 @@ def written(language: str, primary: int) -> str:
 def knot(folder: Path, primary: int, *, signing: bool = False) -> Iterator[int]:
     """Knot DNS following the primary, signing where asked for; gives its port."""
     port = free_port()
-    (folder / "knot-db").mkdir()
     asked = written("knot", primary)
     if signing:
         asked = asked[: asked.index("zone:")] + written("knot-signing", primary)
-    (folder / "knot.conf").write_text(
-        f"""server:
-    rundir: "{folder}"
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 2
-database:
-    storage: "{folder}/knot-db"
-    journal-db-max-size: 50M
-    kasp-db-max-size: 10M
-    timer-db-max-size: 1M
-control:
-    listen: "{folder}/k.sock"
-log:
-  - target: stdout
-    any: info
-template:
+    followed = f"""template:
   - id: default
     storage: "{folder}"
 {asked}"""
-    )
-    with child(["knotd", "-c", str(folder / "knot.conf")], folder / "knot.out"):
+    configuration = knot_configuration(folder, port, followed)
+    with child(["knotd", "-c", str(configuration)], folder / "knot.out"):
         yield port
 
 

@@ -99,10 +99,8 @@ zone:
         yield port
 
 
-@contextmanager
-def knot(folder: Path, apex: str, zone_file: Path, more: str = "") -> Iterator[int]:
-    """Knot DNS serving one zone, with `more` lines in its section; gives its port."""
-    port = free_port()
+def knot_configuration(folder: Path, port: int, zones: str) -> Path:
+    """The file that Knot DNS is started with, for these sections about zones, and the folder it needs."""
     (folder / "knot-db").mkdir()
     configuration = folder / "knot.conf"
     configuration.write_text(
@@ -111,24 +109,33 @@ def knot(folder: Path, apex: str, zone_file: Path, more: str = "") -> Iterator[i
     listen: 127.0.0.1@{port}
     udp-workers: 1
     tcp-workers: 1
-    background-workers: 1
+    background-workers: 2
 database:
     storage: "{folder}/knot-db"
-    journal-db-max-size: 10M
+    journal-db-max-size: 50M
     kasp-db-max-size: 10M
     timer-db-max-size: 1M
 control:
     listen: "{folder}/k.sock"
 log:
   - target: stdout
-    any: warning
-zone:
+    any: info
+{zones}"""
+    )
+    return configuration
+
+
+@contextmanager
+def knot(folder: Path, apex: str, zone_file: Path, more: str = "") -> Iterator[int]:
+    """Knot DNS serving one zone, with `more` lines in its section; gives its port."""
+    port = free_port()
+    served = f"""zone:
   - domain: "{apex}"
     file: "{zone_file}"
     zonefile-sync: -1
     journal-content: none
 {more}"""
-    )
+    configuration = knot_configuration(folder, port, served)
     with child(["knotd", "-c", str(configuration)], folder / "knot.out"):
         wait_until_it_answers(port, apex, folder / "knot.out")
         yield port
