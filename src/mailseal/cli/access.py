@@ -16,6 +16,7 @@ import click
 
 from mailseal.cli import access_screens as screens
 from mailseal.cli.asking import ask
+from mailseal.cli.operators import operator
 from mailseal.cli.options import given, output, shared, way
 from mailseal.cli.output import Screen
 from mailseal.config import SetupError
@@ -26,7 +27,10 @@ _LONGEST_SECRET_FILE = 4096
 @click.group()
 @shared
 def access() -> None:
-    """Access keys: what requests are signed with."""
+    """Access keys: what requests are signed with; and who may sign in to the console."""
+
+
+access.add_command(operator)
 
 
 @click.group()

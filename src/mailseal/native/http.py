@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
 from mailseal.core.errors import BadRequest, Refusal
-from mailseal.native import access, calls, linkpage, retiredpage
+from mailseal.native import access, calls, linkpage, operators, retiredpage
 from mailseal.native.calls import ACTIONS, Call, Handler
 from mailseal.native.handing import Text
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
@@ -37,7 +37,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = b"/mailseal/v1/"
 SANDBOX = b"/mailseal/v1/sandbox/"
-ROUTES = {**calls.ROUTES, **access.ROUTES}
+ROUTES = {**calls.ROUTES, **access.ROUTES, **operators.ROUTES}
 HEALTHY = b'{"status":"ok"}'
 _BODY_AT_MOST = 1024 * 1024
 
