@@ -11,7 +11,9 @@ import debian
 import npm
 from screen import aside
 
-LONG_SUITES = "not suite_mail and not suite_faults and not suite_clients and not suite_keys and not suite_dns"
+LONG_SUITES = " and ".join(
+    f"not suite_{name}" for name in ("mail", "faults", "clients", "keys", "dns", "people")
+)
 
 
 def run(arguments: list[str]) -> int:

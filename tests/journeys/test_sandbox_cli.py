@@ -73,7 +73,7 @@ def test_the_first_screen_names_every_address_and_what_to_paste(tmp_path: Path) 
     shown = re.sub(r"ready in \d+\.\d s", "ready in 0.4 s", "".join(lines))
     assert shown == (
         "Mailseal sandbox 0.1.0  all on 127.0.0.1, data in .sandbox/, ready in 0.4 s\n\n"
-        f"  API             http://127.0.0.1:{base + 80}\n"
+        f"  API, console    http://127.0.0.1:{base + 80}\n"
         f"  our DNS         127.0.0.1:{base + 53}  hosted zone dkim.mailseal.test\n"
         f"  customers' DNS  127.0.0.1:{base + 54}  publishes what is asked after 5 s\n"
         "  mailbox         .sandbox/mailbox  Maildir\n\n"

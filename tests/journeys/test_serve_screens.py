@@ -155,7 +155,7 @@ def test_serve_shows_where_it_answers_and_a_signal_stops_it(tmp_path: Path) -> N
     words = ["serve", "--config", str(folder / "mailseal.toml")]
     with terminal(words, tmp_path, **environment) as person:
         shown = settled(person.until("Next: "), folder)
-        port = re.search(r"API +http://127\.0\.0\.1:(\d+)", person.until("Next: "))
+        port = re.search(r"API, console +http://127\.0\.0\.1:(\d+)", person.until("Next: "))
         assert port is not None
         with urlopen(f"http://127.0.0.1:{port[1]}/readyz", timeout=5) as answer:
             assert answer.read() == b'{"status":"ok"}'

@@ -207,7 +207,7 @@ def start_screen(settings: SandboxSettings, place: Place, seconds: float) -> str
     return f"""\
 Mailseal sandbox {__version__}  all on {LOOPBACK}, data in {shown(settings.data)}/, ready in {seconds:.1f} s
 
-  API             {place.api_url}
+  API, console    {place.api_url}
   our DNS         {place.our_dns}  hosted zone {HOSTED_ZONE}
   customers' DNS  {place.customers_dns}  {customers}
   mailbox         {shown(settings.mailbox)}  Maildir

@@ -115,7 +115,7 @@ async def _show_start(running: Running, path: Path) -> None:
     counted = await running.store.read(lambda tx: sum(tx.identities.count_by_status().values()))
     serial = await running.store.read(lambda tx: tx.zone.serial(world.hosted_zone))
     certificate = "" if config.api.certificate else "  no certificate, so loopback only"
-    rows = [("API", f"{running.api_url}{certificate}")] if running.api_url else []
+    rows = [("API, console", f"{running.api_url}{certificate}")] if running.api_url else []
     if running.dns_addresses:
         rows.append(("DNS", ", ".join(format_address(address) for address in running.dns_addresses)))
     rows += [
@@ -131,7 +131,7 @@ async def _show_start(running: Running, path: Path) -> None:
     out.line(text(f"Mailseal {__version__}  {path}, SQLite, {identities}"))
     out.line()
     for name, value in rows:
-        out.line(text(f"  {name:11}  {value}"))
+        out.line(text(f"  {name:12}  {value}"))
     out.line(text(f"Ready in {seconds_since_start():.1f} s; SIGTERM drains and stops."))
     out.next("mailseal doctor")
     out.line()
