@@ -32,7 +32,8 @@ from mailseal.service.world import Tx
 
 EVENTS_SHOWN = 8
 EVENTS_AT_MOST = 500
-CHECK_EVERY = timedelta(seconds=15)
+CHECK_EVERY = timedelta(seconds=5)
+"""Less than between two checks of a new domain, so that the button is not always at rest."""
 
 
 @dataclass(frozen=True, slots=True)
