@@ -16,7 +16,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
-from mailseal.console import times
 from mailseal.core.observations import printable
 
 ROOT = "/console"
@@ -65,15 +64,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        "dn": breakable,
-        "shown": shown,
-        "count": count,
-        "day": times.day,
-        "moment": times.moment,
-        "stamp": times.stamp,
-        "span": times.span,
-    }
+    made.filters |= {"dn": breakable, "shown": shown, "count": count}
     made.globals |= {"root": ROOT, "static": static_url}
     return made
 
