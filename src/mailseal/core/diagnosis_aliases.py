@@ -61,7 +61,16 @@ def _is_the_record(case: Case, seen: Observation) -> bool:
 def _is_some_record(case: Case, seen: Observation) -> bool:
     """A weaker proof: the name exists with something, and a name that nobody made does not."""
     nobody = case.probed.best(nobodys_name(case.facts.domain), RecordType.TXT)
-    return nobody is not None and nobody.outcome is Outcome.NXDOMAIN and seen.outcome is not Outcome.NXDOMAIN
+    if nobody is None or nobody.outcome is not Outcome.NXDOMAIN:
+        return False
+    # What stands at every place where such a record lands is a wildcard's.
+    names = [name for each in places_of(case.expected, case.facts).values() for name in each]
+    told = [case.probed.best(name, seen.question.type) for name in names]
+    return _exists(seen) and any(one is not None and not _exists(one) for one in told)
+
+
+def _exists(seen: Observation) -> bool:
+    return seen.outcome is not Outcome.NXDOMAIN or bool(seen.chain)
 
 
 def loop(case: Case) -> Diagnosis | None:
@@ -89,16 +98,18 @@ def loop(case: Case) -> Diagnosis | None:
 
 def target_form(case: Case) -> Diagnosis | None:
     """The right value, with something around it."""
-    value, target = case.expected.value.lower(), case.target
     if not case.is_alias:
         return None
-    form, provider = wrapped(value, target), case.provider
+    # A wildcard may lead on from a target that does not exist: it need not be the last.
+    forms = [(wrapped(case.expected.value.lower(), name.lower()), name) for name in case.chain]
+    form, target = next(((form, name) for form, name in forms if form), (None, ""))
+    provider = case.provider
     if form is None:
         return None
     is_suffixed = form is Code.TARGET_SUFFIXED
     return case.told(
         form,
-        [f"CNAME  {case.chain[-1]}"],
+        [f"CNAME  {target}"],
         write=f"{case.expected.value}." if is_suffixed else case.expected.value,
         habit=provider.on_targets if provider and is_suffixed else "",
     )

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 
 from mailseal.core.advice import WORDS, Code, Severity
 from mailseal.core.names import misplaced_mail_from, misplaced_names
-from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage, printable
+from mailseal.core.observations import (
+    Observation,
+    Outcome,
+    Question,
+    RecordType,
+    SoaRecord,
+    Stage,
+    Trouble,
+    printable,
+)
 from mailseal.core.providers import Provider, provider_of
 from mailseal.core.suffixes import NO_SUFFIXES, PublicSuffixes
 from mailseal.core.verification import ABSENT, ExpectedRecord, Finding, RecordReport
@@ -31,6 +40,7 @@ class Facts:
     soa: SoaRecord | None = None
     left_out: str = ""
     """Why servers of the domain were not asked, in the resolver's words."""
+    troubles: frozenset[Trouble] = frozenset()
     known_targets: frozenset[str] = frozenset()
     """Of the targets that were seen in our zones, those that are or were somebody's."""
     suffixes: PublicSuffixes = NO_SUFFIXES

@@ -12,13 +12,9 @@ from collections.abc import Sequence
 from mailseal.core.advice import Code, Severity
 from mailseal.core.diagnosis_case import UNUSABLE, Case, Diagnosis
 from mailseal.core.names import above_selectors, nobodys_name
-from mailseal.core.observations import Observation, Outcome, RecordType, Stage
+from mailseal.core.observations import Observation, Outcome, RecordType, Stage, Trouble
 from mailseal.core.providers import is_parked
 from mailseal.core.verification import ABSENT, DEFINITIVE, Finding, classify
-
-_LAME = "is lame"
-_SPECIAL = "special address"
-_DELEGATED = "is delegated"
 
 
 def our_zone(case: Case) -> Diagnosis | None:
@@ -67,7 +63,7 @@ def subdelegated(case: Case) -> Diagnosis | None:
     """Everything below `_domainkey` belongs to other servers, and these have not got the record."""
     above = above_selectors(case.facts.domain)
     named = [name for o in case.probed.at(above, RecordType.NS) for name in o.names]
-    told = [o for o in case.seen_by(Stage.AUTHORITY) if o.zone == above or _DELEGATED in o.detail]
+    told = [o for o in case.seen_by(Stage.AUTHORITY) if o.zone == above or o.trouble is Trouble.DELEGATED]
     if not named and not told:
         return None
     servers = named or [o.asked.server for o in told]
@@ -197,10 +193,10 @@ def broken_servers(case: Case) -> Diagnosis | None:
     left_out = case.facts.left_out
     if any(o.outcome not in UNUSABLE for o in asked):
         return None
-    if _SPECIAL in left_out:
+    if Trouble.NOT_PUBLIC in case.facts.troubles:
         return case.told(Code.NS_PRIVATE, left_out.split("; "), expected="public addresses")
-    lame = [o for o in asked if o.rcode or _LAME in o.detail]
-    if lame or (not asked and _LAME in left_out):
+    lame = [o for o in asked if o.rcode or o.trouble is Trouble.LAME]
+    if lame or (not asked and Trouble.LAME in case.facts.troubles):
         return case.told(
             Code.LAME, _servers(lame) or [left_out], expected="an authoritative answer from each"
         )

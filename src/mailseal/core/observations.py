@@ -42,6 +42,17 @@ class Stage(StrEnum):
     VANTAGE = "VANTAGE"
 
 
+class Trouble(StrEnum):
+    """Why a server gave nothing to go by, where a diagnosis depends on it."""
+
+    LAME = "LAME"
+    """It does not answer as an authority for the zone that is delegated to it."""
+    NOT_PUBLIC = "NOT_PUBLIC"
+    """Its address is one of special purpose: it was not asked."""
+    DELEGATED = "DELEGATED"
+    """The name belongs to servers further down, and none of those can be asked."""
+
+
 ENDLESS_ALIASES = "the aliases run in a circle or are too many"
 """How an observation says in its detail that its chain has no end; the chain is as far as it was followed."""
 
@@ -109,6 +120,7 @@ class Observation:
     detail: str = ""
     """A short reason for a person; foreign bytes in it are escaped."""
     took_ms: int = 0
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,8 @@ class AuthorityReport:
     observations: tuple[Observation, ...] = ()
     detail: str = ""
     """Why there are no observations, or fewer than one hoped for."""
+    troubles: frozenset[Trouble] = frozenset()
+    """The same, for a diagnosis."""
 
 
 def printable(foreign: str, *, at_most: int = 300) -> str:

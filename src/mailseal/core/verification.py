@@ -25,7 +25,7 @@ from mailseal.core.identity import (
 from mailseal.core.keys import KeyRef
 from mailseal.core.lifecycle import Check, ErrorType, Evidence
 from mailseal.core.names import dkim_name
-from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage
+from mailseal.core.observations import Observation, Outcome, Question, RecordType, SoaRecord, Stage, Trouble
 from mailseal.core.policy import Policy
 from mailseal.core.rotation import KeySlot, Slots, SlotState, answer_of
 from mailseal.core.spf import includes, spf_records
@@ -247,6 +247,8 @@ class CheckReport:
     """The apex of the zone whose own servers were asked."""
     left_out: str = ""
     """Why the domain's own servers, or some of them, were not asked."""
+    troubles: frozenset[Trouble] = frozenset()
+    """The same, for a diagnosis."""
 
 
 def absent_at_authorities(expected: Sequence[ExpectedRecord], observations: Sequence[Observation]) -> bool:

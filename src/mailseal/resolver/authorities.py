@@ -19,6 +19,7 @@ from mailseal.core.observations import (
     Question,
     RecordType,
     Stage,
+    Trouble,
 )
 from mailseal.resolver.budget import Budget, NoAnswer
 from mailseal.resolver.exchange import Server, ask
@@ -53,6 +54,7 @@ class _Authorities:
 
     found: tuple[_Authority, ...]
     detail: str = ""
+    troubles: frozenset[Trouble] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,11 @@ class Authorities:
             at = await self._find_zone(domain, finding)
             authorities = await self._find_addresses(at, finding)
         except NoAnswer as nothing:
-            return AuthorityReport(None, None, (), str(nothing))
+            return AuthorityReport(None, None, (), str(nothing), nothing.troubles)
         budget.queries -= given - finding.queries
         observations = await self._ask_zone(at.zone, authorities, questions, budget, _DELEGATIONS_AT_MOST)
         soa = next((o.soa for o in observations if o.soa and o.zone == at.zone), None)
-        return AuthorityReport(at.zone, soa, observations, authorities.detail)
+        return AuthorityReport(at.zone, soa, observations, authorities.detail, authorities.troubles)
 
     async def _find_zone(self, domain: str, budget: Budget) -> Delegation:
         """The closest enclosing zone and its servers' names; NoAnswer where nobody can tell."""
@@ -121,22 +123,23 @@ class Authorities:
         some = at.names[:_NAMES_OF_SERVERS_AT_MOST]
         lists = await asyncio.gather(*(self._addresses_of(name, at.glue, budget) for name in some))
         found: list[_Authority] = []
-        left_out: list[str] = []
+        special: list[str] = []
         for turn in range(max((len(addresses) for addresses in lists), default=0)):
             for name, addresses in zip(some, lists, strict=True):
                 if turn < len(addresses):
-                    self._admit(name, addresses[turn], found, left_out)
-        left_out += [
+                    self._admit(name, addresses[turn], found, special)
+        left_out = special + [
             f"{name} has no address" for name, addresses in zip(some, lists, strict=True) if not addresses
         ]
-        return _Authorities(tuple(found[:_AUTHORITIES_AT_MOST]), "; ".join(left_out))
+        troubles = frozenset({Trouble.NOT_PUBLIC} if special else ())
+        return _Authorities(tuple(found[:_AUTHORITIES_AT_MOST]), "; ".join(left_out), troubles)
 
-    def _admit(self, name: str, address: str, found: list[_Authority], left_out: list[str]) -> None:
+    def _admit(self, name: str, address: str, found: list[_Authority], special: list[str]) -> None:
         refused = why_refused(address, self._lifted)
         if refused is None:
             found.append(_Authority(name, self._server_at(address)))
         else:
-            left_out.append(f"{name} {address} is not asked: a special address ({refused})")
+            special.append(f"{name} {address} is not asked: a special address ({refused})")
 
     async def _addresses_of(
         self, name: str, glue: Mapping[str, tuple[str, ...]], budget: Budget
@@ -198,7 +201,8 @@ class Authorities:
             found = await self._find_addresses(child, budget)
             if not found.found:
                 why = f"{child.zone} is delegated, and none of its servers can be asked: {found.detail}"
-                observations += [unanswered(q, Asked(Stage.AUTHORITY, child.names[0]), why) for q in referred]
+                by = Asked(Stage.AUTHORITY, child.names[0])
+                observations += [unanswered(q, by, why, trouble=Trouble.DELEGATED) for q in referred]
             observations += await self._ask_zone(child.zone, found, referred, budget, delegations - 1)
         return tuple(observations)
 

@@ -7,13 +7,20 @@ References: docs/operating.md.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from mailseal.core.observations import Trouble
 
 LARGEST_STREAMED = 16 * 1024
 
 
 class NoAnswer(Exception):
-    """Nothing came that could be judged; the text says what happened, for a person."""
+    """Nothing came that could be judged; the text says why to a person, `troubles` to a diagnosis."""
+
+    def __init__(self, text: str, troubles: Iterable[Trouble] = ()) -> None:
+        super().__init__(text)
+        self.troubles = frozenset(troubles)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from mailseal.core.observations import (
     RecordType,
     SoaRecord,
     Stage,
+    Trouble,
     printable,
 )
 from mailseal.resolver.wire import Record, Response
@@ -34,6 +35,7 @@ _RCODES = {
     9: "NOTAUTH",
     16: "BADVERS",
 }
+_LAME = "the server is lame: it does not answer as an authority for this zone"
 _CHAIN_AT_MOST = 8
 _EXTENDED_ERRORS = {
     6: "DNSSEC bogus",
@@ -63,7 +65,8 @@ def observe(question: Question, asked: Asked, response: Response, took_ms: int) 
     found = [r for r in response.answers if r.type is question.type and r.owner == end]
     outcome, detail = _outcome(question, asked, response, chain, found)
     if outcome in (Outcome.TEMPORARY, Outcome.BOGUS):
-        return _temporary(question, asked, response, took_ms, detail, outcome)
+        told = _temporary(question, asked, response, took_ms, detail, outcome)
+        return replace(told, trouble=Trouble.LAME) if detail == _LAME else told
     absence = next((r for r in response.authorities if r.type is RecordType.SOA), None)
     soa = next((r for r in found if r.type is RecordType.SOA), absence)
     on_the_way = [r for r in response.answers if r.type is RecordType.CNAME] + found
@@ -88,9 +91,12 @@ def observe(question: Question, asked: Asked, response: Response, took_ms: int) 
     )
 
 
-def unanswered(question: Question, asked: Asked, detail: str, took_ms: int = 0) -> Observation:
+def unanswered(
+    question: Question, asked: Asked, detail: str, took_ms: int = 0, trouble: Trouble | None = None
+) -> Observation:
     """The observation of a server that gave nothing to judge."""
-    return Observation(question, asked, Outcome.TEMPORARY, detail=printable(detail), took_ms=took_ms)
+    told = printable(detail)
+    return Observation(question, asked, Outcome.TEMPORARY, detail=told, took_ms=took_ms, trouble=trouble)
 
 
 def referral(question: Question, zone: str, response: Response) -> tuple[str, tuple[str, ...]] | None:
@@ -141,7 +147,7 @@ def _outcome(
     if response.rcode not in (NOERROR, NXDOMAIN):
         return (Outcome.BOGUS if is_bogus(response) else Outcome.TEMPORARY), ""
     if asked.stage is Stage.AUTHORITY and not response.authoritative:
-        return Outcome.TEMPORARY, "the server is lame: it does not answer as an authority for this zone"
+        return Outcome.TEMPORARY, _LAME
     if response.rcode == NXDOMAIN:
         return Outcome.NXDOMAIN, ""
     if found or (chain and question.type is RecordType.CNAME):

@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mailseal.core.observations import Question, RecordType, SoaRecord
+from mailseal.core.observations import Question, RecordType, SoaRecord, Trouble
 from mailseal.resolver.budget import Budget, NoAnswer
 from mailseal.resolver.exchange import Server, ask
 from mailseal.resolver.reading import NOERROR, NXDOMAIN, format_rcode, is_within, referral
@@ -111,13 +111,14 @@ class Walker:
         return ()
 
     async def _step(self, name: str, at: Delegation, budget: Budget, depth: int) -> _Answered:
-        reason = _unreachable(at, self._lifted)
+        reason, trouble = _unreachable(at, self._lifted)
         async for server, response in self._responses(name, RecordType.NS, at, budget, depth):
             told = _read(name, at, response)
             if told is not None:
                 return told
             reason = f"{server} is lame for {at.zone or 'the root'}: {format_rcode(response.rcode)}"
-        raise NoAnswer(f"the zone of {name} could not be found: {reason}")
+            trouble = Trouble.LAME
+        raise NoAnswer(f"the zone of {name} could not be found: {reason}", [trouble] if trouble else ())
 
     async def _responses(
         self, name: str, rtype: RecordType, at: Delegation, budget: Budget, depth: int
@@ -164,12 +165,14 @@ class Walker:
         self._known[delegation.zone] = asyncio.get_running_loop().time() + _REMEMBERED_S, delegation
 
 
-def _unreachable(at: Delegation, lifted: Sequence[Network]) -> str:
+def _unreachable(at: Delegation, lifted: Sequence[Network]) -> tuple[str, Trouble | None]:
     """Why none of a zone's servers can be asked: without an address, or with none but special ones."""
     glued = [(name, address) for name, addresses in at.glue.items() for address in addresses]
     why = [(name, address, why_refused(address, lifted)) for name, address in glued]
     special = [f"{n} {a} is not asked: a special address ({refused})" for n, a, refused in why if refused]
-    return "; ".join(special) or f"no server of {at.zone or 'the root'} has an address that can be asked"
+    if special:
+        return "; ".join(special), Trouble.NOT_PUBLIC
+    return f"no server of {at.zone or 'the root'} has an address that can be asked", None
 
 
 def _read(name: str, at: Delegation, response: Response) -> _Answered | None:

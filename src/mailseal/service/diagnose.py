@@ -96,6 +96,7 @@ def _facts(tx: Tx, world: World, domain: str, report: CheckReport) -> Facts:
         zone=report.zone,
         soa=report.check.soa,
         left_out=report.left_out,
+        troubles=report.troubles,
         suffixes=world.suffixes,
     )
     targets = {o.chain[-1].lower() for record in report.records for o in record.seen if o.chain}

@@ -24,7 +24,7 @@ from mailseal.core.mailfrom import (
     with_mail_from_check,
 )
 from mailseal.core.names import stored_name
-from mailseal.core.observations import Observation
+from mailseal.core.observations import Observation, Trouble
 from mailseal.core.stored import DueMailFrom
 from mailseal.core.verification import CheckReport, absent_at_authorities, compare
 from mailseal.service.beside import Place, require_identity
@@ -114,15 +114,16 @@ async def look_at(world: World, mail_from: MailFrom) -> CheckReport:
     """What the DNS says about a MAIL FROM domain's records, asked in the order of `verify.look_at`."""
     expected = expected_mail_from_records(mail_from, world.mail_from_hosts)
     seen: tuple[Observation, ...] = ()
-    zone, left_out = None, ""
+    zone, left_out, troubles = None, "", frozenset[Trouble]()
     if not mail_from.proof.was_proven or mail_from.proof.negatives:
         asked = await world.resolver.ask_authorities(
             mail_from.domain, [record.authority_question for record in expected]
         )
         seen, zone, left_out = asked.observations, asked.zone, asked.detail
+        troubles = asked.troubles
     if not absent_at_authorities(expected, seen):
         seen += await world.resolver.ask_vantages([record.vantage_question for record in expected])
-    return replace(compare(expected, seen), zone=zone, left_out=left_out)
+    return replace(compare(expected, seen), zone=zone, left_out=left_out, troubles=troubles)
 
 
 async def _note(world: World, place: Place, asked: MailFrom, found: Diagnosed) -> MailFrom | None:

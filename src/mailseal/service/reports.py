@@ -193,5 +193,6 @@ def _answer(one: Observation, at_most: int) -> dict[str, Any]:
         "ttl": one.ttl,
         "negative_ttl": one.negative_ttl,
         "detail": printable(one.detail, at_most=min(at_most, 300)),
+        "trouble": one.trouble,
         "took_ms": one.took_ms,
     }

@@ -17,7 +17,7 @@ from mailseal.core.checking import with_check, with_ed25519_check
 from mailseal.core.errors import ConcurrentModification
 from mailseal.core.identity import Change, Identity, Setting
 from mailseal.core.lifecycle import DkimStatus, Evidence
-from mailseal.core.observations import Observation, SoaRecord
+from mailseal.core.observations import Observation, SoaRecord, Trouble
 from mailseal.core.verification import (
     CheckReport,
     absent_at_authorities,
@@ -112,15 +112,16 @@ async def look_at(world: World, identity: Identity, setting: Setting) -> CheckRe
     expected = expected_records(identity, setting, world.clock.now(), world.policy)
     seen: tuple[Observation, ...] = ()
     soa: SoaRecord | None = None
-    zone, left_out = None, ""
+    zone, left_out, troubles = None, "", frozenset[Trouble]()
     if not setting.proof.was_proven or setting.proof.negatives:
         asked = await world.resolver.ask_authorities(
             identity.name, [record.authority_question for record in expected]
         )
         seen, soa, zone, left_out = asked.observations, asked.soa, asked.zone, asked.detail
+        troubles = asked.troubles
     if not absent_at_authorities(expected, seen):
         seen += await world.resolver.ask_vantages([record.vantage_question for record in expected])
-    return replace(compare(expected, seen, soa), zone=zone, left_out=left_out)
+    return replace(compare(expected, seen, soa), zone=zone, left_out=left_out, troubles=troubles)
 
 
 async def _look(world: World, identity: Identity, setting: Setting) -> tuple[CheckReport, CheckReport | None]:

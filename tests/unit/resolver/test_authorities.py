@@ -9,7 +9,7 @@ import dns.flags
 import dns.message
 import pytest
 
-from mailseal.core.observations import AuthorityReport, Outcome, Question, RecordType, Stage
+from mailseal.core.observations import AuthorityReport, Outcome, Question, RecordType, Stage, Trouble
 from mailseal.resolver.asking import DnsResolver
 from tests.unit.resolver.servers import (
     Packets,
@@ -203,6 +203,7 @@ def test_a_server_with_a_special_address_is_named_and_not_asked(address: str) ->
     assert told.zone == DOMAIN
     assert told.observations == ()
     assert "special address" in told.detail
+    assert told.troubles == {Trouble.NOT_PUBLIC}
 
 
 def test_loopback_is_refused_unless_it_was_lifted() -> None:
