@@ -5,6 +5,7 @@ Rule: bounded, and emptied whole when the source's generation moves: an answer i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from mailseal.nameserver.answer import answer
@@ -26,6 +27,8 @@ class CachedAnswers:
         self._at_most = at_most
         self._seen_generation: int | None = None
         self._tails: dict[bytes, bytes] = {}
+        # A dictionary that loses its first key again and again takes ever longer to find it.
+        self._in_order: deque[bytes] = deque()
 
     def refresh(self) -> None:
         """Forget everything if the served records have changed; called before each batch of queries."""
@@ -33,6 +36,7 @@ class CachedAnswers:
         if now != self._seen_generation:
             self._seen_generation = now
             self._tails.clear()
+            self._in_order.clear()
 
     def kept(self, message: bytes) -> bytes | None:
         """The response to one datagram as it was given before; None where none is kept."""
@@ -49,8 +53,9 @@ class CachedAnswers:
         # Only positive answers: their number is bounded by what is served, that of absent names by nothing.
         if response is not None and response[3] & 0xF == 0 and response[7] and len(key) <= _LONGEST_KEY:
             if len(self._tails) >= self._at_most:
-                del self._tails[next(iter(self._tails))]
+                del self._tails[self._in_order.popleft()]
             self._tails[key] = response[2:]
+            self._in_order.append(key)
         return response
 
     def for_stream(self, message: bytes) -> bytes | None:
