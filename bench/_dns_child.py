@@ -16,6 +16,8 @@ import uvloop
 
 from mailseal.core.rotation import Answer
 from mailseal.nameserver.listen import start_name_server
+from mailseal.nameserver.secondaries import DnsServers
+from mailseal.nameserver.transfer import Secondary, Transfers
 from mailseal.nameserver.wire import (
     Declined,
     Query,
@@ -41,10 +43,11 @@ def label(number: int) -> str:
     return f"{number:032d}"
 
 
-async def serve_ours(folder: Path, names: int) -> None:
-    """Our name server in front of a database with that many names.
+async def serve_ours(folder: Path, names: int, secondary: int) -> None:
+    """Our name server in front of a database with that many names, with a secondary on a port of loopback.
 
-    The line `change N` on standard input gives name 0 a new text, N, and is answered when it is durable.
+    The line `change N` on standard input gives name 0 a new text, N, and is answered when it is durable;
+    `publish N` gives the zone a new serial too, and the secondary is told.
     """
     store = SqliteStore.open(folder / "bench.db")
     now = datetime.now(UTC)
@@ -60,14 +63,22 @@ async def serve_ours(folder: Path, names: int) -> None:
         await store.write(fill(begin))
     await store.write(lambda transaction: transaction.zone.advance(APEX))
     zone = Zone(ZoneSettings(APEX, (f"ns1.{APEX}",), {f"ns1.{APEX}": ("127.0.0.1",)}), store.served)
-    running = await start_name_server([("127.0.0.1", 0)], [zone], store.served)
+    carrier = Secondary("127.0.0.1", secondary)
+    transfers = Transfers([zone], store.served, [carrier])
+    running = await start_name_server([("127.0.0.1", 0)], [zone], store.served, transfers=transfers)
+    servers = DnsServers([carrier])
     print(running.addresses[0][1], flush=True)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
-        answer = Answer(b"p=" + line.split()[1], 1800)
+        word, number = line.split()
+        answer = Answer(b"p=" + number, 1800)
         await store.write(lambda tx, answer=answer: tx.zone.serve(APEX, f"{label(0)}.{APEX}", answer, now))
+        if word == b"publish":
+            await store.write(lambda tx: tx.zone.advance(APEX))
         print("done", flush=True)
+        if word == b"publish":
+            await servers.notify(carrier.name, APEX)
     await running.close()
     await store.close()
 
@@ -106,6 +117,6 @@ def _answer_of_the_world(message: bytes, query: Query) -> bytes:
 
 if __name__ == "__main__":
     if sys.argv[1] == "ours":
-        uvloop.run(serve_ours(Path(sys.argv[2]), int(sys.argv[3])))
+        uvloop.run(serve_ours(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
     else:
         serve_world()
