@@ -1,4 +1,4 @@
-"""A flood of questions to our name server, from many forged addresses: it is bounded, and nobody else waits."""
+"""A flood of questions to our name server, from many forged addresses: bounded, and nobody else waits."""
 
 from __future__ import annotations
 
