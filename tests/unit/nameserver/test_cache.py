@@ -58,7 +58,7 @@ def test_the_memory_stays_bounded_whatever_is_asked() -> None:
     for number in range(50):
         answers.for_datagram(query(f"name{number}.{APEX}"))
         answers.for_datagram(query(f"absent{number}.{APEX}"))
-        assert len(answers._tails) == len(answers._in_order) == 10
+    assert len(answers._tails) == len(answers._in_order) == 10
 
 
 def test_a_padded_query_is_answered_and_not_kept() -> None:
