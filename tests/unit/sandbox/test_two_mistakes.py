@@ -209,6 +209,7 @@ def named(zones: CustomerZones, state: State) -> set[str]:
     return {code.value for code in first.values()}
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.suite_dns
 def test_of_a_thousand_pairs_of_mistakes_one_is_named_and_none_invented() -> None:
     zones, states = empty(), all_states()
