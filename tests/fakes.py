@@ -31,11 +31,14 @@ from mailseal.core.policy import Policy
 from mailseal.dkim.keys import PrivateKey, generate_private_key
 from mailseal.sealing import Keyring, master_key_of
 from mailseal.service.world import Links, World
+from mailseal.store.postgresql import PostgresqlStore
 from mailseal.store.sqlite import SqliteStore
 
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 HOSTED_ZONE = "dkim.mx.example.net"
 MASTER_KEY = bytes(range(32))
+POSTGRESQL = "postgresql.url"
+"""The file with the URL of a test's database, where that is not in its folder."""
 _POOL = 4
 
 
@@ -217,9 +220,13 @@ def fake_keyring() -> Keyring:
 
 
 @asynccontextmanager
-async def opened_store(folder: Path) -> AsyncIterator[SqliteStore]:
-    """A real database in that folder, closed at the end."""
-    store = SqliteStore.open(folder / "mailseal.db", holder="a test")
+async def opened_store(folder: Path) -> AsyncIterator[SqliteStore | PostgresqlStore]:
+    """A real database in that folder, closed at the end; on PostgreSQL where the folder says so."""
+    url = folder / POSTGRESQL
+    if url.is_file():
+        store = await PostgresqlStore.open(url.read_text(), folder=folder)
+    else:
+        store = SqliteStore.open(folder / "mailseal.db", holder="a test")
     try:
         yield store
     finally:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+
+import apsw
+import psycopg
 
 from mailseal.core.identity import Identity
 from mailseal.core.keys import KeyPlace, KeyRef
@@ -15,9 +19,11 @@ from mailseal.core.rotation import KeySlot, Slots, answer_of
 from mailseal.core.stored import DueTimes, SealedKey
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
-from tests.fakes import opened_store
+from tests.fakes import POSTGRESQL, opened_store
+from tests.postgresql import server
 from tests.unit.core.scenes import ACCOUNT, DOMAIN, POLICY, REGION, START, easy_identity
 
+BROKEN_CONSTRAINT = (apsw.ConstraintError, psycopg.IntegrityError)
 PLACE = (ACCOUNT, REGION, DOMAIN)
 NOTHING_DUE = DueTimes({}, None)
 
@@ -30,6 +36,14 @@ def tell(folder: Path, story: Callable[[SqliteStore], Awaitable[None]]) -> None:
             await story(store)
 
     asyncio.run(told())
+
+
+def tell_each(engine: str, story: Callable[[SqliteStore], Awaitable[None]]) -> None:
+    """The same on a database of its own on one engine, for a story that is told many times."""
+    with tempfile.TemporaryDirectory() as folder:
+        if engine == "postgresql":
+            (Path(folder) / POSTGRESQL).write_text(server().database())
+        tell(Path(folder), story)
 
 
 def sealed(ref: KeyRef, place: KeyPlace | None, made_at: datetime = START) -> SealedKey:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import apsw
 import pytest
 
 from mailseal.core.addressid import AddressIdentity
@@ -14,7 +13,7 @@ from mailseal.core.lifecycle import DkimStatus
 from mailseal.core.stored import IdentityQuery
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
-from tests.store.stories import tell
+from tests.store.stories import BROKEN_CONSTRAINT, tell
 from tests.unit.core.scenes import ACCOUNT, REGION, START
 
 HOUR = timedelta(hours=1)
@@ -29,6 +28,8 @@ ME = AddressIdentity(
     mails_tried=2,
 )
 PLACE = (ACCOUNT, REGION, ME.name)
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 def test_an_address_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_a_link_leads_to_its_address_until_its_time_or_its_address_is_over(tmp_p
 
 def test_a_link_belongs_to_an_address_that_exists(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
-        with pytest.raises(apsw.ConstraintError):
+        with pytest.raises(BROKEN_CONSTRAINT):
             await store.write(lambda tx: tx.addresses.add_link(b"hash", ME))
 
     tell(tmp_path, story)

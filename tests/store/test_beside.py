@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mailseal.core.attributes import DEFAULTS, Attributes
@@ -21,12 +20,17 @@ from mailseal.core.names import Domain
 from mailseal.store.migrate import migrate, shipped
 from mailseal.store.sqlite import SqliteStore, execute_on
 from mailseal.store.transaction import Transaction
-from tests.store.stories import PLACE, tell
+from tests.store.stories import PLACE, tell, tell_each
 from tests.store.test_identities import PROOFS, TEXTS
 from tests.unit.core.scenes import ACCOUNT, REGION, START
 
 ADDRESS = (ACCOUNT, REGION, "Me@example.com")
-QUICK = settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+QUICK = settings(
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 TAGS = st.lists(st.builds(Tag, TEXTS, TEXTS), max_size=5).map(tuple)
 ATTRIBUTES = st.builds(Attributes, st.booleans(), st.none() | TEXTS, TAGS)
 MAIL_FROM = st.builds(MailFrom, TEXTS.map(Domain), st.sampled_from(MxFailure), PROOFS)
@@ -37,15 +41,21 @@ JSON = st.recursive(
 )
 SETS = st.builds(ConfigurationSet, st.just("news"), st.dictionaries(TEXTS, JSON, max_size=4), TAGS)
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 def mail_from(domain: str = "bounce.example.com") -> MailFrom:
     return MailFrom(Domain(domain), MxFailure.USE_DEFAULT_VALUE, started(START))
 
 
 @QUICK
-@given(st.lists(ATTRIBUTES, min_size=1, max_size=4), st.lists(MAIL_FROM, min_size=1, max_size=4), SETS)
+@given(
+    attributes=st.lists(ATTRIBUTES, min_size=1, max_size=4),
+    mail_froms=st.lists(MAIL_FROM, min_size=1, max_size=4),
+    wanted=SETS,
+)
 def test_what_is_loaded_is_what_was_saved(
-    attributes: list[Attributes], mail_froms: list[MailFrom], wanted: ConfigurationSet
+    each_engine: str, attributes: list[Attributes], mail_froms: list[MailFrom], wanted: ConfigurationSet
 ) -> None:
     async def story(store: SqliteStore) -> None:
         for one in attributes:
@@ -57,8 +67,7 @@ def test_what_is_loaded_is_what_was_saved(
         await store.write(lambda tx: tx.configuration_sets.save(ACCOUNT, REGION, wanted))
         assert await store.read(lambda tx: tx.configuration_sets.load(ACCOUNT, REGION, "news")) == wanted
 
-    with tempfile.TemporaryDirectory() as folder:
-        tell(Path(folder), story)
+    tell_each(each_engine, story)
 
 
 def test_what_nobody_set_is_the_default_and_needs_no_row(tmp_path: Path) -> None:
@@ -69,8 +78,8 @@ def test_what_nobody_set_is_the_default_and_needs_no_row(tmp_path: Path) -> None
             tx.attributes.save(*PLACE, DEFAULTS)
 
         await store.write(unit)
-        rows = store._writing.execute("SELECT count(*) FROM attributes").fetchall()
-        assert rows == [(0,)]
+        rows = await store.read(lambda tx: tx.attributes._execute("SELECT count(*) FROM attributes"))
+        assert list(rows) == [(0,)]
         assert await store.read(lambda tx: tx.mail_from.load(*PLACE)) is None
         assert await store.read(lambda tx: tx.policies.load(*PLACE)) == {}
 

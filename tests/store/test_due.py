@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from mailseal.core.stored import DueTimes
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
@@ -13,6 +15,8 @@ from tests.unit.core.scenes import ACCOUNT, REGION, START
 
 SECOND = timedelta(seconds=1)
 LEASE = START + timedelta(seconds=90)
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 def due(identity_due: dict[str, int], slots: int | None = None) -> DueTimes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hypothesis import Phase, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mailseal.core.identity import ByoDkim, EasyDkim, Identity, Setting
@@ -28,6 +28,7 @@ from tests.store.stories import (
     renamed,
     sealed,
     tell,
+    tell_each,
 )
 from tests.unit.core.scenes import ACCOUNT, DOMAIN, POLICY, REGION, START, key
 
@@ -35,7 +36,7 @@ MOMENTS = st.integers(0, 4 * 10**12).map(
     lambda ms: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
 )
 DURATIONS = st.integers(0, 10**12).map(lambda ms: timedelta(milliseconds=ms))
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=40)
 PROOFS = st.builds(
     Proof,
     status=st.sampled_from(DkimStatus),
@@ -54,6 +55,8 @@ PROOFS = st.builds(
     soa=st.none() | st.builds(SoaRecord, TEXTS, TEXTS, st.integers(0, 2**32 - 1), st.integers(0, 2**31)),
     negative_until=st.none() | MOMENTS,
 )
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 @st.composite
@@ -84,9 +87,14 @@ def save_with_keys(tx: Transaction, state: Identity) -> Identity | None:
     return tx.identities.save(state, NOTHING_DUE)
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(st.lists(identities(), min_size=1, max_size=4))
-def test_what_is_loaded_is_what_was_saved(states: list[Identity]) -> None:
+@settings(
+    max_examples=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(states=st.lists(identities(), min_size=1, max_size=4))
+def test_what_is_loaded_is_what_was_saved(each_engine: str, states: list[Identity]) -> None:
     async def story(store: SqliteStore) -> None:
         for version, drawn in enumerate(states):
             state = replace(drawn, version=version)
@@ -94,8 +102,7 @@ def test_what_is_loaded_is_what_was_saved(states: list[Identity]) -> None:
             assert saved == replace(state, version=version + 1)
             assert await store.read(lambda tx: tx.identities.load(*PLACE)) == saved
 
-    with tempfile.TemporaryDirectory() as folder:
-        tell(Path(folder), story)
+    tell_each(each_engine, story)
 
 
 def test_a_row_that_somebody_changed_since_is_not_overwritten(tmp_path: Path) -> None:
@@ -176,6 +183,7 @@ def test_a_key_is_erased_when_neither_slot_nor_setting_refers_to_it(tmp_path: Pa
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("each_engine", ["sqlite"], indirect=True)
 def test_an_erased_key_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
     envelope = b"a sealed key that somebody wanted gone"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from mailseal.core.rotation import STILL_GIVEN, Answer, EarlierAnswer
 from mailseal.store.journal import KEPT, Change
 from mailseal.store.sqlite import SqliteStore
@@ -14,6 +16,8 @@ from tests.unit.core.scenes import START, ZONE
 
 NOTHING = Answer(None, 0)
 KEY, BLANK = Answer(b"p=one", 1800), Answer(b"", 60)
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 async def change(store: SqliteStore, **texts: bytes | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import apsw
+import pytest
 
 from mailseal.store.migrate import migrate, shipped
 from mailseal.store.sqlite import SqliteStore
@@ -20,6 +21,8 @@ _ADDRESS = """
 INSERT INTO addresses (account_id, region, name, created_at, status, link_at, mails_tried)
 VALUES (?, ?, ?, 0, 'PENDING', 0, 0)
 """
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 def test_what_was_there_before_is_counted_by_the_migration() -> None:

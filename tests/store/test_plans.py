@@ -34,11 +34,18 @@ WHOLE_TABLES = {  # why each of them may
     "zone._ZONES": "zones are few",
 }
 
+POSTGRESQL_ONLY = ("lane", "postgresql", "shared")
+
+# Named subqueries are not tables; what they read is told by steps of its own.
+SCAN = re.compile(r"SCAN (?!CONSTANT|(?:due|one|placed|retired|stocked)\b|\()")
+
 
 def statements() -> dict[str, str]:
     """Every constant of the store's modules that is a statement, by module and name."""
     found = {}
     for info in pkgutil.iter_modules(mailseal.store.__path__):
+        if info.name in POSTGRESQL_ONLY:
+            continue
         module = importlib.import_module(f"mailseal.store.{info.name}")
         for name, value in vars(module).items():
             if isinstance(value, str) and re.match(r"\s*(SELECT|UPDATE|DELETE|WITH|INSERT)\b", value):
@@ -59,10 +66,10 @@ def test_a_statement_reads_no_table_from_end_to_end(schema: apsw.Connection, nam
     statement = statements()[name]
     values = [None] * statement.count("?")
     plan = [str(row[3]) for row in schema.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-    scans = [step for step in plan if re.match(r"SCAN (?!CONSTANT|due\b|\()", step)]
+    scans = [step for step in plan if SCAN.match(step)]
     assert bool(scans) == (name in WHOLE_TABLES), plan
 
 
 def test_a_scan_is_seen(schema: apsw.Connection) -> None:
     plan = schema.execute("EXPLAIN QUERY PLAN SELECT 1 FROM events WHERE text = 'x'").fetchall()
-    assert re.match(r"SCAN (?!CONSTANT|due\b|\()", str(plan[0][3]))
+    assert SCAN.match(str(plan[0][3]))

@@ -12,6 +12,8 @@ from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
 from tests.store.stories import NOTHING_DUE, PLACE, create, new_identity, tell
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 class Refused(Exception):
     """A unit thinks better of it."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import apsw
 import pytest
 
 from mailseal.core.access import AccessKey
@@ -15,10 +14,12 @@ from mailseal.core.keys import KeyPlace
 from mailseal.core.lifecycle import started
 from mailseal.core.stored import StoredEvent
 from mailseal.store.sqlite import SqliteStore
-from tests.store.stories import NOTHING_DUE, PLACE, create, new_identity, sealed, tell
+from tests.store.stories import BROKEN_CONSTRAINT, NOTHING_DUE, PLACE, create, new_identity, sealed, tell
 from tests.unit.core.scenes import ACCOUNT, START, key
 
 HOUR = timedelta(hours=1)
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 def test_the_oldest_key_of_a_length_leaves_the_stock_first_and_once(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_an_access_key_is_loaded_without_its_secret(tmp_path: Path) -> None:
 
 def test_a_key_of_an_account_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
-        with pytest.raises(apsw.ConstraintError):
+        with pytest.raises(BROKEN_CONSTRAINT):
             await store.write(lambda tx: tx.access_keys.add(AccessKey("MSAK", "nobody"), b"sealed", START))
 
     tell(tmp_path, story)

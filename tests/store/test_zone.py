@@ -14,6 +14,8 @@ from tests.unit.core.scenes import START, ZONE
 
 MINUTE = timedelta(minutes=1)
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def first_slot(store: SqliteStore) -> KeySlot:
     """Slot 1 as it is loaded with its domain, which has to be the one found by its name."""
@@ -95,7 +97,7 @@ def test_marks_keep_the_order_of_the_changes_and_go_when_served(tmp_path: Path) 
 def test_a_serial_goes_up_by_one(tmp_path: Path, before: int, after: int) -> None:
     async def story(store: SqliteStore) -> None:
         await store.write(lambda tx: tx.zone.add(ZONE))
-        store._writing.execute("UPDATE zones SET serial = ?", (before,)).fetchall()
+        await store.write(lambda tx: tx.zone._execute("UPDATE zones SET serial = ?", (before,)))
         assert await store.write(lambda tx: tx.zone.advance(ZONE)) == after
         assert store.served.zone_serial(ZONE) == after
 
@@ -105,7 +107,7 @@ def test_a_serial_goes_up_by_one(tmp_path: Path, before: int, after: int) -> Non
 def test_a_serial_starts_again_at_one_after_the_highest(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         await store.write(lambda tx: tx.zone.add(ZONE))
-        store._writing.execute("UPDATE zones SET serial = ?", (2**32 - 1,)).fetchall()
+        await store.write(lambda tx: tx.zone._execute("UPDATE zones SET serial = ?", (2**32 - 1,)))
         assert await store.write(lambda tx: tx.zone.advance(ZONE)) == 1
 
     tell(tmp_path, story)

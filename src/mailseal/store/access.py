@@ -65,8 +65,8 @@ _LOOK_UP = """
 SELECT COALESCE(k.access_key_id, 'decoy'), COALESCE(k.account_id, '000000000000'), COALESCE(k.is_enabled, 1),
     COALESCE(k.is_sandbox, 0), COALESCE(k.label, ''), COALESCE(k.allowed_actions, '*'),
     COALESCE(k.allowed_identities, '*'), COALESCE(k.created_at, 0), a.max_identities, a.requests_per_s,
-    a.burst, COALESCE(k.sealed_secret, x''), k.access_key_id IS NOT NULL
-FROM (SELECT 1) LEFT JOIN access_keys k ON k.access_key_id = ?
+    a.burst, COALESCE(k.sealed_secret, ?), k.access_key_id IS NOT NULL
+FROM (SELECT 1) AS one LEFT JOIN access_keys k ON k.access_key_id = ?
 LEFT JOIN accounts a ON a.account_id = k.account_id
 """
 _DECODED_AT_MOST = 4096
@@ -154,7 +154,7 @@ class AccessKeys:
 
     def look_up(self, access_key_id: str) -> tuple[AccessKey, bytes, bool]:
         """As `load`, and True; where there is no such key a decoy, and False, in the same time."""
-        *row, sealed_secret, exists = self._execute(_LOOK_UP, (access_key_id,))[0]
+        *row, sealed_secret, exists = self._execute(_LOOK_UP, (b"", access_key_id))[0]
         return self._decoded(tuple(row)), sealed_secret, bool(exists)
 
     def list(self, account_id: str) -> Sequence[AccessKey]:

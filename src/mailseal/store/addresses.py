@@ -38,14 +38,16 @@ _DELETE = "DELETE FROM addresses WHERE account_id = ? AND region = ? AND name = 
 # addresses.list: a page in the order of names; a filter that is NULL lets everything through.
 _LIST = """
 SELECT name, status FROM addresses
-WHERE account_id = ? AND region = ? AND name > ? AND (? IS NULL OR lower(name) LIKE ? ESCAPE '!')
+WHERE account_id = ? AND region = ? AND name > ?
+    AND (CAST(? AS TEXT) IS NULL OR lower(name) LIKE ? ESCAPE '!')
 ORDER BY name LIMIT ?
 """
 
 # addresses.list_status: the same for one status, by its own index.
 _LIST_STATUS = """
 SELECT name, status FROM addresses
-WHERE account_id = ? AND region = ? AND name > ? AND (? IS NULL OR lower(name) LIKE ? ESCAPE '!')
+WHERE account_id = ? AND region = ? AND name > ?
+    AND (CAST(? AS TEXT) IS NULL OR lower(name) LIKE ? ESCAPE '!')
 AND status = ? ORDER BY name LIMIT ?
 """
 
@@ -75,6 +77,7 @@ SELECT name FROM addresses WHERE account_id = ? AND region = ? AND name > ? ORDE
 _CLAIM = """
 UPDATE addresses SET claim_at = ? WHERE (account_id, region, name) IN (
     SELECT account_id, region, name FROM addresses WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+    /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING account_id, region, name, created_at, status, link_at, proven_at, mail_due_at, mails_tried
 """
 

@@ -27,7 +27,7 @@ RETURNING keep_until
 _FORGET = """
 DELETE FROM answers WHERE (access_key_id, invocation_id, payload_hash) IN (
     SELECT access_key_id, invocation_id, payload_hash FROM answers WHERE keep_until <= ?
-    ORDER BY keep_until LIMIT ?
+    ORDER BY keep_until LIMIT ? /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING keep_until
 """
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from mailseal.core.configsets import ConfigurationSet
 from mailseal.store.attributes import tags_from, tags_text
 from mailseal.store.engine import Execute
+from mailseal.store.identities import like_pattern
 
 # configuration_sets.load: one of them.
 _LOAD = "SELECT options, tags FROM configuration_sets WHERE account_id = ? AND region = ? AND name = ?"
@@ -28,7 +29,8 @@ _DELETE = "DELETE FROM configuration_sets WHERE account_id = ? AND region = ? AN
 # configuration_sets.list: a page of names, in their order; a filter that is NULL lets everything through.
 _LIST = """
 SELECT name FROM configuration_sets
-WHERE account_id = ? AND region = ? AND name > ? AND (? IS NULL OR instr(lower(name), ?) > 0)
+WHERE account_id = ? AND region = ? AND name > ?
+    AND (CAST(? AS TEXT) IS NULL OR lower(name) LIKE ? ESCAPE '!')
 ORDER BY name LIMIT ?
 """
 
@@ -58,6 +60,6 @@ class ConfigurationSets:
         self, account_id: str, region: str, *, after: str, contains: str | None, limit: int
     ) -> Sequence[str]:
         """A page of names, at most `limit`; `contains` whatever the case of its letters."""
-        part = None if contains is None else contains.lower()
+        part = None if contains is None else like_pattern(contains)
         rows = self._execute(_LIST, (account_id, region, after, part, part, limit))
         return [row[0] for row in rows]

@@ -63,14 +63,16 @@ DELETE FROM identities WHERE account_id = ? AND region = ? AND name = ? AND vers
 # identities.list: a page in the order of names; filters that are NULL let everything through.
 _LIST = """
 SELECT name, status, may_send FROM identities
-WHERE account_id = ? AND region = ? AND name > ? AND (? IS NULL OR name LIKE ? ESCAPE '!')
+WHERE account_id = ? AND region = ? AND name > ?
+    AND (CAST(? AS TEXT) IS NULL OR name LIKE ? ESCAPE '!')
 ORDER BY name LIMIT ?
 """
 
 # identities.list_status: the same for one status, by its own index.
 _LIST_STATUS = """
 SELECT name, status, may_send FROM identities
-WHERE account_id = ? AND region = ? AND name > ? AND (? IS NULL OR name LIKE ? ESCAPE '!') AND status = ?
+WHERE account_id = ? AND region = ? AND name > ?
+    AND (CAST(? AS TEXT) IS NULL OR name LIKE ? ESCAPE '!') AND status = ?
 ORDER BY name LIMIT ?
 """
 

@@ -21,6 +21,7 @@ INSERT INTO key_stock (key_id, bits, spki, envelope, master_key_id, made_at) VAL
 _TAKE_STOCK = """
 DELETE FROM key_stock WHERE key_id = (
     SELECT key_id FROM key_stock WHERE bits = ? ORDER BY made_at, key_id LIMIT 1
+    /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING key_id, bits, spki, envelope, master_key_id, made_at
 """
 
@@ -46,17 +47,17 @@ _LIST_UNDER = """
 SELECT * FROM (
     SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, ''
     FROM private_keys WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
-)
+) AS placed
 UNION ALL
 SELECT * FROM (
     SELECT key_id, bits, spki, envelope, master_key_id, made_at, account_id, region, domain, selector, stage
     FROM retired_keys WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
-)
+) AS retired
 UNION ALL
 SELECT * FROM (
     SELECT key_id, bits, spki, envelope, master_key_id, made_at, NULL, NULL, NULL, NULL, NULL
     FROM key_stock WHERE master_key_id = ? AND key_id > ? ORDER BY key_id LIMIT ?
-)
+) AS stocked
 ORDER BY key_id LIMIT ?
 """
 

@@ -32,7 +32,7 @@ INSERT INTO mail_from (account_id, region, name, domain, on_failure, status, sin
     claim_at, is_leased)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
 ON CONFLICT (account_id, region, name) DO UPDATE SET
-    report = CASE WHEN domain = excluded.domain THEN report END,
+    report = CASE WHEN mail_from.domain = excluded.domain THEN mail_from.report END,
     domain = excluded.domain, on_failure = excluded.on_failure, claim_at = excluded.claim_at, is_leased = 0,
     status = excluded.status, since = excluded.since, searching_since = excluded.searching_since, excused_ms
     = excluded.excused_ms, first_match_at = excluded.first_match_at, negatives = excluded.negatives,
@@ -57,6 +57,7 @@ _DELETE = "DELETE FROM mail_from WHERE account_id = ? AND region = ? AND name = 
 _CLAIM = """
 UPDATE mail_from SET claim_at = ?, is_leased = 1 WHERE (account_id, region, name) IN (
     SELECT account_id, region, name FROM mail_from WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+    /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING account_id, region, name
 """
 

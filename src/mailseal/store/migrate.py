@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 import apsw
 
 from mailseal.core.startup import StartRefused
-from mailseal.store.engine import Row
+from mailseal.store.engine import Execute, Row
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql\Z")
 
@@ -64,18 +64,34 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> tup
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(_CREATE)
-        applied = connection.execute(_APPLIED).fetchall()
-        _judge(applied, migrations, connection.filename)
-        due = tuple(migrations[len(applied) :])
-        for migration in due:
-            connection.execute(migration.sql)
-            connection.execute(_ADD, (migration.number, migration.name, migration.checksum))
+        due = judge_and_apply(
+            lambda statement, values=(): connection.execute(statement, values).fetchall(),
+            migrations,
+            connection.filename,
+            apply=connection.execute,
+        )
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+    return due
+
+
+def judge_and_apply(
+    execute: Execute, migrations: Sequence[Migration], where: str, *, apply: Callable[[str], object]
+) -> tuple[Migration, ...]:
+    """The migrations that had to be applied, applied in the transaction that is open; raises StartRefused.
+
+    `apply` runs the text of one file on the engine at hand.
+    """
+    execute(_CREATE)
+    applied = execute(_APPLIED)
+    _judge(applied, migrations, where)
+    due = tuple(migrations[len(applied) :])
+    for migration in due:
+        apply(migration.sql)
+        execute(_ADD, (migration.number, migration.name, migration.checksum))
     return due
 
 

@@ -31,7 +31,7 @@ _NEXT_DUE = "SELECT min(look_at) FROM retired_keys"
 _PUBLISHED = (
     _COLUMNS
     + """
-WHERE domain = ? AND (? IS NULL OR selector = ?) AND retired_at IS NOT NULL AND look_at IS NULL
+WHERE domain = ? AND (CAST(? AS TEXT) IS NULL OR selector = ?) AND retired_at IS NOT NULL AND look_at IS NULL
 ORDER BY retired_at DESC, key_id LIMIT ?
 """
 )

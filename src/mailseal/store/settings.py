@@ -88,6 +88,7 @@ SELECT count(*), min(claim_at) FROM (
 _CLAIM = """
 UPDATE settings SET claim_at = ?, is_leased = 1 WHERE setting_id IN (
     SELECT setting_id FROM settings WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+    /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING account_id, region, name, setting_id
 """
 

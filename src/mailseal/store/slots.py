@@ -69,6 +69,7 @@ AND (is_leased <> 0 OR claim_at IS DISTINCT FROM ?)
 _CLAIM = """
 UPDATE domains SET claim_at = ?, is_leased = 1 WHERE (account_id, region, domain) IN (
     SELECT account_id, region, domain FROM domains WHERE claim_at <= ? ORDER BY claim_at LIMIT ?
+    /*pg FOR UPDATE SKIP LOCKED pg*/
 ) RETURNING account_id, region, domain
 """
 

@@ -19,17 +19,15 @@ from mailseal.store.loaded import Loaded
 _MARGIN = timedelta(seconds=2)
 """For clocks and roundings between our answer and the end of its TTL in a cache."""
 
-# zone_marks.list: the names that changed, oldest mark first.
-_MARKED = "SELECT owner FROM zone_marks ORDER BY number LIMIT ?"
+# marked_names.list: the names that changed, oldest mark first.
+_MARKED = "SELECT owner FROM marked_names ORDER BY number LIMIT ?"
 
-# zone_marks.add: a name has to be published anew; an older mark stays where it is.
-_MARK = """
-INSERT INTO zone_marks (owner, number) SELECT ?, coalesce(max(number), 0) + 1 FROM zone_marks
-WHERE true ON CONFLICT (owner) DO NOTHING
-"""
+# marked_names.add: a name has to be published anew; an older mark stays where it is. Its row is written all
+# the same, so that of this unit and a publisher that removes the mark meanwhile one has to run again.
+_MARK = "INSERT INTO marked_names (owner) VALUES (?) ON CONFLICT (owner) DO UPDATE SET owner = excluded.owner"
 
-# zone_marks.remove: the name is published as it ought to be.
-_UNMARK = "DELETE FROM zone_marks WHERE owner = ?"
+# marked_names.remove: the name is published as it ought to be.
+_UNMARK = "DELETE FROM marked_names WHERE owner = ?"
 
 # served.load: what a name gives at this moment.
 _SERVED = "SELECT text, ttl FROM served WHERE owner = ?"
@@ -84,7 +82,7 @@ _SET_SHAPE = "UPDATE zones SET shape = ? WHERE zone = ?"
 
 
 class Zone:
-    """The tables zones, served, earlier_answers and zone_marks."""
+    """The tables zones, served, earlier_answers and marked_names."""
 
     def __init__(self, execute: Execute, loaded: Loaded) -> None:
         self._execute = execute
