@@ -26,6 +26,18 @@ EVERYTHING_MUST_RUN = os.environ.get("CI") == "true"
 LEFT_OUT = "left out: "
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs_debian("postgresql"))])
+def each_engine(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each engine in turn, with a database of the test's own, which a store or rig finds in the folder."""
+    engine: str = request.param
+    if engine == "postgresql":
+        # Only here, so that a test that needs no server has not to import its driver.
+        from tests.postgresql import DATABASE, server
+
+        (tmp_path / DATABASE).write_text(server().database())
+    return engine
+
+
 class OutsideRefused(AssertionError):
     """A test tried to talk to something that is not on this machine."""
 

@@ -37,8 +37,6 @@ from mailseal.store.sqlite import SqliteStore
 START = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 HOSTED_ZONE = "dkim.mx.example.net"
 MASTER_KEY = bytes(range(32))
-POSTGRESQL = "postgresql.url"
-"""The file with the URL of a test's database, where that is not in its folder."""
 _POOL = 4
 
 
@@ -221,8 +219,8 @@ def fake_keyring() -> Keyring:
 
 @asynccontextmanager
 async def opened_store(folder: Path) -> AsyncIterator[SqliteStore | PostgresqlStore]:
-    """A real database in that folder, closed at the end; on PostgreSQL where the folder says so."""
-    url = folder / POSTGRESQL
+    """A real database in that folder, closed at the end; on PostgreSQL where that file names one."""
+    url = folder / "postgresql.url"
     if url.is_file():
         store = await PostgresqlStore.open(url.read_text(), folder=folder)
     else:

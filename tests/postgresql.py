@@ -22,6 +22,8 @@ import psycopg
 from mailseal.store.postgresql import prepare
 
 _PLACES = Path("/usr/lib/postgresql")
+DATABASE = "postgresql.url"
+"""The file in a test's folder with the URL of its database, where that is not a file beside it."""
 _USER = "postgres"
 _NUMBERS = itertools.count(1)
 # A test's server may lose what it has with the machine's power; with its own processes it may not.

@@ -42,8 +42,10 @@ class StoreConfig:
     """What is remembered, and with what it is sealed."""
 
     database: str = _key(
-        "sqlite:/var/lib/mailseal/mailseal.db", "the database: sqlite: and the path of its file"
+        "sqlite:/var/lib/mailseal/mailseal.db",
+        "sqlite: and the path of a file, for one process; or postgresql://user@host/name, for many",
     )
+    folder: str = _key("/var/lib/mailseal", "with PostgreSQL: where this machine keeps its control socket")
     master_key: str = _key(
         "file:/etc/mailseal/master.key",
         "what seals the private keys: file:/path, credential:NAME, command:/program, env:NAME, aws-kms:KEY, "
@@ -449,11 +451,24 @@ def database_path(config: Config) -> Path:
     scheme, _, path = config.store.database.partition(":")
     if scheme != "sqlite" or not path:
         raise SetupError(
-            f"{config.store.database!r} is not a database that Mailseal can use",
-            "so far it knows SQLite alone",
+            f"{scheme}: is not a database that can be used here",
+            "a file was expected, sqlite: and its path, or elsewhere postgresql://",
             '[store] database = "sqlite:/var/lib/mailseal/mailseal.db"',
         )
     return Path(path)
+
+
+def postgresql_url(config: Config) -> str | None:
+    """The URL of the PostgreSQL database; None where another kind is configured."""
+    is_url = config.store.database.startswith(("postgresql://", "postgres://"))
+    return config.store.database if is_url else None
+
+
+def data_folder(config: Config) -> Path:
+    """Where a process keeps what it needs beside its database; raises SetupError."""
+    if postgresql_url(config) is not None:
+        return Path(config.store.folder)
+    return database_path(config).absolute().parent
 
 
 _LONGEST_SOCKET_PATH = 100
@@ -463,7 +478,7 @@ def control_path(config: Config) -> Path:
     """Where the control socket is; a path too long for a socket gives way to a short one (unix(7))."""
     if config.api.control:
         return Path(config.api.control)
-    beside = database_path(config).absolute().with_name("control.sock")
+    beside = data_folder(config) / "control.sock"
     if len(str(beside)) <= _LONGEST_SOCKET_PATH:
         return beside
     name = hashlib.sha256(str(beside).encode()).hexdigest()[:16]

@@ -43,7 +43,8 @@ T = TypeVar("T")
 
 CONFIG = """
 [store]
-database = "sqlite:{folder}/data/mailseal.db"
+database = "{database}"
+folder = "{folder}/data"
 master_key = "file:{folder}/master.key"
 [dns]
 hosted_zone = "{zone}"
@@ -103,8 +104,10 @@ class Rig:
     @property
     def config(self) -> Config:
         """What it is started with."""
+        url = self.folder / "postgresql.url"
         text = CONFIG.format(
             folder=self.folder,
+            database=url.read_text() if url.exists() else f"sqlite:{self.folder}/data/mailseal.db",
             zone=ZONE,
             dns=self.ports.our_dns,
             customers=self.ports.customers_dns,

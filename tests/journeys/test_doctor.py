@@ -113,11 +113,11 @@ def test_a_master_key_beside_the_data_is_told(rig: DoctorsRig) -> None:
 
     rig.start()
     key = rig.folder / "master.key"
-    assert master_key_risk(f"file:{key}", rig.folder / "data" / "mailseal.db") == ""
-    assert "beside the database" in master_key_risk(f"file:{key}", rig.folder / "mailseal.db")
+    assert master_key_risk(f"file:{key}", rig.folder / "data") == ""
+    assert "beside the database" in master_key_risk(f"file:{key}", rig.folder)
     key.chmod(0o640)
-    assert "0640" in master_key_risk(f"file:{key}", rig.folder / "data" / "mailseal.db")
-    assert master_key_risk("env:KEY", rig.folder / "mailseal.db") == ""
+    assert "0640" in master_key_risk(f"file:{key}", rig.folder / "data")
+    assert master_key_risk("env:KEY", rig.folder) == ""
 
 
 def test_a_secondary_that_nobody_started_is_a_fault_and_a_no_of_zone_status(

@@ -18,7 +18,7 @@ DOMAIN = "example.com"
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path, each_engine: str) -> Iterator[Rig]:
     with running_rig(tmp_path) as running:
         yield running
 
@@ -170,6 +170,7 @@ def test_nothing_is_lost_over_a_restart(rig: Rig) -> None:
     assert rig.is_signed(rig.mails()[0])
 
 
+@pytest.mark.parametrize("each_engine", ["sqlite"], indirect=True)
 def test_a_wrong_master_key_stops_the_start_and_touches_nothing(rig: Rig) -> None:
     proven(rig)
     rig.stop()

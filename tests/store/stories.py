@@ -19,8 +19,8 @@ from mailseal.core.rotation import KeySlot, Slots, answer_of
 from mailseal.core.stored import DueTimes, SealedKey
 from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
-from tests.fakes import POSTGRESQL, opened_store
-from tests.postgresql import server
+from tests.fakes import opened_store
+from tests.postgresql import DATABASE, server
 from tests.unit.core.scenes import ACCOUNT, DOMAIN, POLICY, REGION, START, easy_identity
 
 BROKEN_CONSTRAINT = (apsw.ConstraintError, psycopg.IntegrityError)
@@ -42,7 +42,7 @@ def tell_each(engine: str, story: Callable[[SqliteStore], Awaitable[None]]) -> N
     """The same on a database of its own on one engine, for a story that is told many times."""
     with tempfile.TemporaryDirectory() as folder:
         if engine == "postgresql":
-            (Path(folder) / POSTGRESQL).write_text(server().database())
+            (Path(folder) / DATABASE).write_text(server().database())
         tell(Path(folder), story)
 
 

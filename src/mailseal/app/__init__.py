@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mailseal.app import doors
 from mailseal.app.certificates import Certificates
+from mailseal.app.database import Database
 from mailseal.app.health import open_health
 from mailseal.app.inside import Edges, Inside, open_inside
 from mailseal.app.milter import open_milter
@@ -29,7 +30,6 @@ from mailseal.service.takeover import release_leases
 from mailseal.service.world import World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
-from mailseal.store.sqlite import SqliteStore
 from mailseal.telemetry import Telemetry
 from mailseal.worker import Worker
 
@@ -43,7 +43,7 @@ class Running:
     config: Config
     world: World
     worker: Worker
-    store: SqliteStore
+    store: Database
     next_hop: SmtpNextHop | MaildirNextHop
     telemetry: Telemetry
     api_url: str
@@ -137,8 +137,8 @@ async def _open_zones(
         name_server = await doors.open_name_server(config, zones, store.served)
         inside.arrivals.listening = name_server.addresses
         parts.push_async_callback(name_server.close)
-    # The database's lock keeps every other process out, so whatever is leased was left by a dead one.
-    if released := await release_leases(world):
+    # On SQLite the lock keeps every other process out, so whatever is leased was left by a dead one.
+    if not store.is_shared and (released := await release_leases(world)):
         inside.telemetry.say("taken up", count=released, text="what an earlier process had begun")
     return inside.arrivals.listening
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 from mailseal.app.carriers import also_confirm_of, secondaries_of
 from mailseal.app.counting import TimedNextHop
+from mailseal.app.database import Database, open_database, peek_installation
 from mailseal.app.installation import (
     FIRST_ACCOUNT,
     add_access_key,
@@ -40,7 +40,7 @@ from mailseal.app.parts import (
 from mailseal.app.signing import operator_domain_of, sign_options_of, start_batches
 from mailseal.app.suffixes import public_suffixes
 from mailseal.app.surroundings import make_surroundings
-from mailseal.config import Config, database_path
+from mailseal.config import Config, data_folder
 from mailseal.core.access import AccessKey
 from mailseal.core.policy import Policy
 from mailseal.keymaking import ChildKeyMaker
@@ -51,7 +51,6 @@ from mailseal.service.surroundings import Arrivals
 from mailseal.service.world import Clock, Resolver, World
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
-from mailseal.store.sqlite import SqliteStore, peek_installation
 from mailseal.telemetry import LibraryLog, Line, Sink, Telemetry
 from mailseal.worker import Bells
 
@@ -78,7 +77,7 @@ class Edges:
 class Inside:
     """An opened installation."""
 
-    store: SqliteStore
+    store: Database
     world: World
     telemetry: Telemetry
     bells: Bells
@@ -98,13 +97,12 @@ async def open_inside(
     `api_url` is where the API answers, if it does already.
     """
     zone = hosted_zone_of(config)
-    database = database_path(config)
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     provider = config.store.master_key
     # Before the database is opened, since opening it may change it.
-    peeked = peek_installation(database)
-    opened = await asyncio.to_thread(open_keyring, provider, peeked, data_dir=database.parent)
-    store = _open_store(database, holder, failed, parts)
+    peeked = await asyncio.to_thread(peek_installation, config)
+    opened = await asyncio.to_thread(open_keyring, provider, peeked, data_dir=data_folder(config))
+    store, clock = await open_database(config, edges.clock, holder, failed, parts)
     opened = await opened_again(store, peeked, opened, provider)
     keyring = opened.keyring
     region_zones = region_zones_of(config)
@@ -124,7 +122,7 @@ async def open_inside(
         key_maker=_key_maker(telemetry, parts),
         resolver=edges.resolver or resolver,
         next_hop=TimedNextHop(next_hop, telemetry),
-        clock=edges.clock,
+        clock=clock,
         policy=(edges.policy or _unchanged)(policy_of(config)),
         hosted_zone=zone,
         region_zones=region_zones,
@@ -151,7 +149,7 @@ async def open_inside(
     return Inside(store, world, telemetry, bells, next_hop, account, failed, surroundings.arrivals)
 
 
-async def _settled(store: SqliteStore, edges: Edges, opened: Opened, zones: Sequence[str]) -> bytes:
+async def _settled(store: Database, edges: Edges, opened: Opened, zones: Sequence[str]) -> bytes:
     """The secret that tokens are derived from, once all that has to be in the database is there."""
     if not any(key.is_sandbox_key for key in edges.access_keys):
         await refuse_sandbox_key(store)
@@ -171,25 +169,6 @@ def _next_hop(config: Config, parts: AsyncExitStack) -> SmtpNextHop | MaildirNex
 def _unchanged(policy: Policy) -> Policy:
     """The policy that the configuration sets, where no edge wants another."""
     return policy
-
-
-def _open_store(
-    database: Path, holder: str, failed: asyncio.Future[str], parts: AsyncExitStack
-) -> SqliteStore:
-    loop = asyncio.get_running_loop()
-
-    def note(reason: str) -> None:
-        if not failed.done():
-            failed.set_result(reason)
-
-    # The writer's thread calls it, so the event loop has to be asked.
-    store = SqliteStore.open(database, holder=holder, on_stop=lambda reason: _tell(loop, note, reason))
-    parts.push_async_callback(store.close)
-    return store
-
-
-def _tell(loop: asyncio.AbstractEventLoop, note: Callable[[str], None], reason: str) -> None:
-    loop.call_soon_threadsafe(note, reason)
 
 
 def _telemetry(edges: Edges, parts: AsyncExitStack) -> Telemetry:

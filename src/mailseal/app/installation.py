@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
+from mailseal.app.database import Database
 from mailseal.config import SetupError
 from mailseal.core.access import AccessKey, secret_name
 from mailseal.sealing.keyring import Keyring
 from mailseal.sealing.providers import CHECK_VALUE
 from mailseal.sealing.succession import Opened, open_keyring
 from mailseal.service.access import new_access_key_id, new_secret
-from mailseal.store.sqlite import SqliteStore
 from mailseal.store.transaction import Transaction
 
 DERIVATION = "token_derivation"
@@ -29,17 +29,15 @@ FIRST_ACCOUNT = "000000000001"
 _SECRET_BYTES = 32
 
 
-async def opened_again(
-    store: SqliteStore, peeked: Mapping[str, bytes], opened: Opened, provider: str
-) -> Opened:
+async def opened_again(store: Database, peeked: Mapping[str, bytes], opened: Opened, provider: str) -> Opened:
     """The keyring for what the database holds now that it is ours alone: the same one, as a rule."""
     stored = await store.read(lambda tx: tx.installation.values())
     if stored != peeked:
-        opened = await asyncio.to_thread(open_keyring, provider, stored, data_dir=store.path.parent)
+        opened = await asyncio.to_thread(open_keyring, provider, stored, data_dir=store.folder)
     return opened
 
 
-async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
+async def settle_master_key(store: Database, opened: Opened) -> None:
     """Deletes what led from earlier master keys to this one, now that the configuration names it."""
 
     def unit(tx: Transaction) -> None:
@@ -51,7 +49,7 @@ async def settle_master_key(store: SqliteStore, opened: Opened) -> None:
 
 
 async def open_installation(
-    store: SqliteStore,
+    store: Database,
     keyring: Keyring,
     zones: Sequence[str],
     values: Mapping[str, bytes] = MappingProxyType({}),
@@ -75,7 +73,7 @@ async def open_installation(
                 tx.installation.put(name, value)
         if sealed is None or (check is None and tx.access_keys.accounts()):
             raise SetupError(
-                f"{store.path} has lost the secret that tokens are derived from",
+                f"{store.where} has lost the secret that tokens are derived from",
                 "another one would give every new domain tokens that its owner never published",
                 "restore the database from its backup; nothing was changed",
             )
@@ -87,11 +85,11 @@ async def open_installation(
     return await store.write(unit)
 
 
-async def refuse_sandbox_key(store: SqliteStore) -> None:
+async def refuse_sandbox_key(store: Database) -> None:
     """Raises SetupError where the sandbox's access key, which everybody knows, is in this database."""
     if await store.read(lambda tx: tx.access_keys.has_sandbox_key()):
         raise SetupError(
-            f"{store.path} is a sandbox's database",
+            f"{store.where} is a sandbox's database",
             "it holds the sandbox's access key, which is printed in the documentation",
             "start it with mailseal sandbox, or make a new installation with mailseal init",
         )
@@ -102,7 +100,7 @@ def new_access_key(account_id: str) -> AccessKey:
     return AccessKey(new_access_key_id(), account_id, new_secret())
 
 
-async def add_access_key(store: SqliteStore, keyring: Keyring, key: AccessKey, now: datetime) -> None:
+async def add_access_key(store: Database, keyring: Keyring, key: AccessKey, now: datetime) -> None:
     """Stores an access key, and its account where that is new; one of that id is put right."""
     name, secret = secret_name(key.access_key_id), key.secret.encode()
     sealed = keyring.seal_secret(name, secret)

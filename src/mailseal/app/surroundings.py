@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mailseal.app.parts import addresses_of
-from mailseal.config import Config, database_path
+from mailseal.config import Config, data_folder
 from mailseal.core.doctor import ClockState, Signer
 from mailseal.nameserver.zone import ServedText, ZoneSource
 from mailseal.resolver.asking import DnsResolver
@@ -32,15 +32,15 @@ def make_surroundings(
     signer: Callable[[], Signer],
 ) -> Surroundings:
     """The operator's side of an installation, as its configuration tells; raises SetupError."""
-    database = database_path(config)
+    folder = data_folder(config)
     return Surroundings(
         name_servers=tuple(name.lower().removesuffix(".") for name in config.dns.name_servers),
         addresses=addresses_of(config),
         asks_authorities=config.resolver.authorities,
         prober=resolver,
         read_clock=read_clock,
-        free_bytes=lambda: shutil.disk_usage(database.parent).free,
-        master_key_risk=lambda: master_key_risk(config.store.master_key, database),
+        free_bytes=lambda: shutil.disk_usage(folder).free,
+        master_key_risk=lambda: master_key_risk(config.store.master_key, folder),
         next_hop=config.nexthop.url,
         next_hop_answers=next_hop.answers,
         signer=signer,
@@ -68,7 +68,7 @@ class WatchedSource:
         return self._source.generation()
 
 
-def master_key_risk(provider: str, database: Path) -> str:
+def master_key_risk(provider: str, folder: Path) -> str:
     """What is unsafe about a master key in a file; empty for the other providers."""
     kind, _, place = provider.partition(":")
     if kind != "file":
@@ -79,7 +79,7 @@ def master_key_risk(provider: str, database: Path) -> str:
         return f"the file is gone since the start: {fault.strerror}"
     if mode & 0o077:
         return f"mode {mode:04o} lets others of this machine read it"
-    if Path(place).resolve().parent == database.resolve().parent:
+    if Path(place).resolve().parent == folder.resolve():
         return "it lies beside the database, so that a copy of the folder is a copy of all keys"
     return ""
 

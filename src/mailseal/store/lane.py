@@ -2,7 +2,7 @@
 
 Rule: used by one thread at a time. A unit runs again where another transaction came in between or the
 connection was lost; where the answer to a COMMIT was lost, the server is asked first what became of it.
-References: docs/decisions/0020-postgresql.md; postgresql.org/docs/15 §13.2.3, §9.27.4 (pg_xact_status).
+References: docs/decisions/0020-postgresql.md; PostgreSQL 15 §13.2.3, §9.26.8 (pg_xact_status).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 import psycopg
-from psycopg import errors
+from psycopg import conninfo, errors
 
 from mailseal.core.errors import Unavailable
 from mailseal.store.engine import Row, Value
@@ -26,6 +26,7 @@ T = TypeVar("T")
 PATIENCE_S = 10.0
 """From its call on a unit is tried so long; then the call is told that the database does not answer."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.25
+_RANDOM = random.SystemRandom()
 _CLASHES = 5
 """A constraint that another's change broke is kept by the next run; one that this unit breaks is not."""
 
@@ -48,7 +49,7 @@ SET LOCAL idle_in_transaction_session_timeout = '10s'
 # What became of a transaction, by its number.
 _STATUS = "SELECT pg_xact_status(%s::xid8)"
 
-_CONNECTION = {
+_CONNECTION: dict[str, str | int] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -68,14 +69,11 @@ _CLASH = (errors.UniqueViolation, errors.ForeignKeyViolation)
 
 
 def connect(url: str) -> psycopg.Connection[Row]:
-    """A connection on which nothing is prepared and nothing begun."""
-    connection: psycopg.Connection[Row] = psycopg.connect(
-        url,
-        autocommit=True,
-        prepare_threshold=None,
-        **_CONNECTION,  # type: ignore[arg-type]
-    )
-    return connection
+    """A connection on which nothing is prepared and nothing begun; what the URL says of it counts."""
+    told = conninfo.conninfo_to_dict(url)
+    more = {name: value for name, value in _CONNECTION.items() if name not in told}
+    whole = conninfo.make_conninfo(url, **more)
+    return psycopg.connect(whole, autocommit=True, prepare_threshold=None)
 
 
 @lru_cache(1024)
@@ -152,7 +150,7 @@ class Lane:
                 clashes += 1
                 if clashes > _CLASHES:
                     raise
-            time.sleep(random.uniform(0, pause))  # noqa: S311
+            time.sleep(_RANDOM.uniform(0, pause))
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def _read_once(self, unit: Callable[[Transaction], T]) -> T:

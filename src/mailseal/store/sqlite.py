@@ -118,8 +118,10 @@ class ServedZones:
 class SqliteStore:
     """The database (`Store` in service/world.py, by shape); belongs to one event loop."""
 
+    is_shared = False
+
     def __init__(self, path: Path, lock: LockFile, on_stop: Callable[[str], None]) -> None:
-        self.path = path
+        self.path, self.where, self.folder = path, str(path), path.parent
         self._lock = lock
         self._writing = _connect(path)
         self._reading = _connect(path)
