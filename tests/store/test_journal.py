@@ -82,6 +82,7 @@ def test_a_zone_is_read_as_it_was_at_a_serial_while_it_changes(tmp_path: Path) -
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("each_engine", ["sqlite"], indirect=True)
 def test_the_journal_is_bounded_and_says_where_it_begins(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         await store.write(lambda tx: tx.zone.add(ZONE))
