@@ -1,13 +1,14 @@
 """One connection to PostgreSQL, and units on it: from BEGIN to a COMMIT that is known to have happened.
 
 Rule: used by one thread at a time. A unit runs again where another transaction came in between or the
-connection was lost; where the answer to a COMMIT was lost, the server is asked first what became of it.
+connection was lost; where the answer to a COMMIT was lost, the server is asked first whether it came to be.
 References: docs/decisions/0020-postgresql.md; PostgreSQL 15 §13.2.3, §9.26.8 (pg_xact_status).
 """
 
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,12 +31,16 @@ _RANDOM = random.SystemRandom()
 _CLASHES = 5
 """A constraint that another's change broke is kept by the next run; one that this unit breaks is not."""
 
-# BEGIN for a write, with the number by which to ask what became of it. A process that stands still (SIGSTOP)
+# BEGIN for a write, with the number by which to ask whether it is over, and a mark by which to ask whether it
+# came to be: a server that crashes may give the same number again. A process that stands still (SIGSTOP)
 # keeps its rows from others no longer than this.
 _BEGIN = """
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SET LOCAL statement_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '10s';
+INSERT INTO commit_marks (lane, mark, made_at)
+VALUES ('{lane}', {mark}, (extract(epoch FROM now()) * 1000)::bigint)
+ON CONFLICT (lane) DO UPDATE SET mark = excluded.mark, made_at = excluded.made_at;
 SELECT pg_current_xact_id()::text
 """
 
@@ -46,7 +51,10 @@ SET LOCAL statement_timeout = '60s';
 SET LOCAL idle_in_transaction_session_timeout = '10s'
 """
 
-# What became of a transaction, by its number.
+# The mark of the last transaction of a lane that came to be.
+_MARK = "SELECT mark FROM commit_marks WHERE lane = %s"
+
+# Whether a transaction goes on, by its number.
 _STATUS = "SELECT pg_xact_status(%s::xid8)"
 
 _CONNECTION: dict[str, str | int] = {
@@ -94,6 +102,7 @@ class Lane:
         self._url = url
         self._connection: psycopg.Connection[Row] | None = None
         self._transaction = Transaction(self.execute)
+        self._name, self._mark = secrets.token_hex(8), 0
 
     @classmethod
     def on(cls, connection: psycopg.Connection[Row]) -> Lane:
@@ -164,7 +173,8 @@ class Lane:
 
     def _write_once(self, unit: Callable[[Transaction], T], until: float) -> tuple[T, bool]:
         connection = self._connected()
-        number = _last_value(connection.execute(_BEGIN))
+        self._mark += 1
+        number = _last_value(connection.execute(_BEGIN.format(lane=self._name, mark=self._mark).encode()))
         transaction = self._transaction
         transaction.zone.is_changed = False
         transaction.begin()
@@ -191,17 +201,21 @@ class Lane:
         """Whether a transaction has come to be; raises Unavailable where nobody can say."""
         while True:
             try:
-                status = _last_value(self._connected().execute(_STATUS, [number]))
-            except errors.InvalidParameterValue:
-                return False  # a server that has not come so far never had it
+                if self._is_over(number):
+                    rows = self._connected().execute(_MARK, [self._name]).fetchall()
+                    return rows == [(self._mark,)]
             except AGAIN:
                 self.close()
-                status = "in progress"
-            if status in {"committed", "aborted"}:
-                return status == "committed"
             if time.monotonic() >= until:
                 raise Unavailable("The database does not answer; whether the change was made is not known.")
             time.sleep(_LONGEST_PAUSE_S / 4)
+
+    def _is_over(self, number: str) -> bool:
+        """Whether a transaction has ended, one way or the other."""
+        try:
+            return _last_value(self._connected().execute(_STATUS, [number])) != "in progress"
+        except errors.InvalidParameterValue:
+            return True  # a server that has not come so far never had it
 
     def _leave(self, connection: psycopg.Connection[Row]) -> None:
         """Ends a transaction of which nothing is to stay."""

@@ -46,6 +46,11 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
 # Starters that come at once wait for each other; the lock ends with the transaction.
 _LOCK = "SELECT pg_advisory_xact_lock(7226734801)"
 
+# commit_marks.forget: those of connections that are long gone.
+_FORGET_MARKS = """
+DELETE FROM commit_marks WHERE made_at < (extract(epoch FROM now()) * 1000)::bigint - 7 * 86400000
+"""
+
 # installation.peek: all values, before anything is known of the database.
 _PEEK = "SELECT name, value FROM installation"
 
@@ -148,6 +153,7 @@ def prepare(url: str) -> None:
     with closing(_first_connection(url)) as connection:
         _judge_server(connection, url)
         migrate(connection, shipped(), without_password(url))
+        connection.execute(_FORGET_MARKS)
 
 
 def migrate(
