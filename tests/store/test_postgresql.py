@@ -116,7 +116,7 @@ def test_what_nodes_claim_at_once_is_claimed_by_one_of_them(url: str) -> None:
         for claim in ("identities", "slots"):
             claims = await asyncio.gather(
                 *(
-                    stores[turn % 2].write(lambda tx: getattr(tx, claim).claim_due(START, LEASE, 7))
+                    stores[turn % 2].write(lambda tx, c=claim: getattr(tx, c).claim_due(START, LEASE, 7))
                     for turn in range(20)
                 )
             )
