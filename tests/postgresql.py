@@ -50,7 +50,7 @@ class Server:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._data = self.folder / "data"
-        self._as_user = _switch(self.folder)
+        self._as_user = as_user(self.folder)
         initdb = ["initdb", "-D", str(self._data), "-U", "mailseal", "-A", "trust", "-E", "UTF8"]
         self._run([*initdb, "--no-locale", "--no-sync"])
         self.start()
@@ -111,7 +111,7 @@ class Server:
         assert done.returncode == 0, f"{command[0]}: {done.stdout!r}"
 
 
-def _switch(folder: Path) -> list[str]:
+def as_user(folder: Path) -> list[str]:
     """What runs a command as somebody whom PostgreSQL lets run it; the folder is theirs."""
     if os.geteuid() != 0:
         return []

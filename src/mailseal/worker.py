@@ -37,8 +37,8 @@ MAILS_AT_ONCE = 8
 """Mails that prove addresses: few, because a next hop that does not answer holds each for a while."""
 PUBLISH_APART_S = 0.02
 """A change is numbered at once, and the next serial follows this much later at the earliest."""
-LOOK_AGAIN_S = 30.0
-"""Whatever happened to a wake-up call, the database is asked this often."""
+LOOK_AGAIN_S = 5.0
+"""Whatever happened to a wake-up call, also one of another process, the database is asked this often."""
 STOCK_LOOK_S = 2.0
 MOVE_LOOK_S, MOVE_AGAIN_S = 5.0, 3600.0
 """A change of the master key is looked at this often; after keys that do not open not before an hour."""
