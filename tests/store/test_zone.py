@@ -113,6 +113,7 @@ def test_a_serial_starts_again_at_one_after_the_highest(tmp_path: Path) -> None:
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("each_engine", ["sqlite"], indirect=True)
 def test_the_name_server_notices_each_change_of_what_is_served_and_no_other(tmp_path: Path) -> None:
     async def story(store: SqliteStore) -> None:
         await store.write(lambda tx: create(tx, new_identity()))
