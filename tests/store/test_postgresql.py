@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -293,3 +293,30 @@ def test_a_server_that_is_away_is_told_as_such_and_nothing_is_kept(url: str) -> 
         lane.write(lambda tx: tx.zone.add("z"), 0.0)
     with pytest.raises(Unavailable, match="database does not answer"):
         lane.read(lambda tx: tx.zone.zones(), 0.0)
+
+
+def test_no_look_up_waits_for_a_server_that_is_away_and_the_first_after_its_return_succeeds() -> None:
+    own = Server()
+    try:
+        url = own.empty_database()
+
+        async def story(stores: list[PostgresqlStore]) -> None:
+            served = stores[0].served
+            assert served.zone_serial("z.example") == 1
+            await asyncio.to_thread(own.stop, "immediate")
+            with pytest.raises(psycopg.OperationalError):
+                served.zone_serial("z.example")
+            with pytest.raises(psycopg.OperationalError, match="does not answer"):
+                served.zone_serial("z.example")
+            await asyncio.to_thread(own.start)
+            await stores[0].write(lambda tx: tx.zone.advance("z.example"))
+            for _ in range(1000):
+                with suppress(psycopg.OperationalError):
+                    assert served.zone_serial("z.example") == 2
+                    return
+                await asyncio.sleep(0.03)
+            raise AssertionError("it never came back")
+
+        tell(url, story, nodes=1)
+    finally:
+        own.end()

@@ -1,7 +1,8 @@
 """What the name server answers from on PostgreSQL: its own connection, and word of what others published.
 
-Rule: a look-up is one statement on the event loop's thread; that something else is served shows by the
-serials, which a thread looks at all the time, and with them at the server's clock.
+Rule: a look-up is one statement on the event loop's thread, and none is tried while the database is away.
+That something else is served shows by the serials, which a thread looks at all the time, and with them at the
+server's clock.
 References: docs/decisions/0020-postgresql.md.
 """
 
@@ -11,13 +12,19 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import TypeVar
+
+from psycopg import OperationalError
 
 from mailseal.core.rotation import Answer
 from mailseal.store.journal import Change, Page
 from mailseal.store.lane import AGAIN, Lane
+from mailseal.store.transaction import Transaction
+
+T = TypeVar("T")
 
 LOOK_EVERY_S, LOOK_AGAIN_S = 0.025, 0.25
 """The serials are looked at this often, and while the database does not answer."""
@@ -36,6 +43,7 @@ class SharedZones:
         self._lane, self._watching = Lane(url), Lane(url)
         self._generation = 0
         self._serials = 0
+        self._is_away = False
         self._offsets: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,23 +64,33 @@ class SharedZones:
 
     def look_up(self, zone: str, owner: str) -> Answer | None:
         """What an owner name serves, or None where there is no such name in the zone."""
-        return self._lane.look(lambda tx: tx.zone.look_up(zone, owner))
+        return self._look_at(lambda tx: tx.zone.look_up(zone, owner))
 
     def zone_serial(self, zone: str) -> int:
         """The serial of what is served now."""
-        return self._lane.look(lambda tx: tx.zone.serial(zone))
+        return self._look_at(lambda tx: tx.zone.serial(zone))
 
     def begins_at(self, zone: str) -> int:
         """The oldest serial of the zone from which all changes are known."""
-        return self._lane.look(lambda tx: tx.journal.begins_at(zone))
+        return self._look_at(lambda tx: tx.journal.begins_at(zone))
 
     def changes(self, zone: str, after: int, until: int) -> Sequence[tuple[int, Change]]:
         """What the serials after `after` and up to `until` changed, in their order."""
-        return self._lane.look(lambda tx: tx.journal.changes(zone, after, until))
+        return self._look_at(lambda tx: tx.journal.changes(zone, after, until))
 
     def page(self, zone: str, serial: int, after: str, limit: int) -> Page:
         """Names after `after` that the zone had at `serial`, with what they gave then."""
-        return self._lane.look(lambda tx: tx.journal.page(zone, serial, after, limit))
+        return self._look_at(lambda tx: tx.journal.page(zone, serial, after, limit))
+
+    def _look_at(self, work: Callable[[Transaction], T]) -> T:
+        """What a look-up finds; at once no, while the thread knows that the database does not answer."""
+        if self._is_away:
+            raise OperationalError("the database does not answer")
+        try:
+            return self._lane.look(work)
+        except AGAIN:
+            self._is_away = True
+            raise
 
     def generation(self) -> int:
         """A number that is another one after anything served has changed."""
@@ -96,8 +114,9 @@ class SharedZones:
                 serials = self._look()
             except AGAIN:
                 self._watching.close()
-                pause = LOOK_AGAIN_S
+                self._is_away, pause = True, LOOK_AGAIN_S
                 continue
+            self._is_away = False
             if serials != self._serials:
                 self._serials = serials
                 with suppress(RuntimeError):  # the loop may have ended
