@@ -27,8 +27,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "account": ("mailseal.cli.access", "accounts and their limits: create, list, show, set"),
     "zone": ("mailseal.cli.zone", "our zones, and the servers that carry them: status"),
     "keys": ("mailseal.cli.keys", "inspect a file, stock, rotate-master"),
-    "sign": ("mailseal.cli.mail", "one message, with a key of yours"),
-    "verify": ("mailseal.cli.mail", "what the signatures of one message are worth, and why"),
+    "sign": ("mailseal.cli.mail", "one message, with keys of yours or as the installation does"),
+    "verify": ("mailseal.cli.message", "what the signatures of one message are worth, and why"),
+    "message": ("mailseal.cli.message", "show: parts, header as signed, each signature in words"),
     "sandbox": ("mailseal.cli.sandbox", "a whole Mailseal on 127.0.0.1 for developers"),
     "version": ("mailseal.cli.version", "which Mailseal this is"),
 }

@@ -140,7 +140,7 @@ def _plan(
             addresses=tuple(f"{name} {host}" for name in inside for host in hosts),
             listen=tuple(format_address((host, 53)) for host in hosts),
         ),
-        resolver=ResolverConfig(vantages=_resolvers(), roots=("iana",)),
+        resolver=ResolverConfig(vantages=system_resolvers(), roots=("iana",)),
         nexthop=NextHopConfig(url=hop),
     )
     hosted_zone_of(config)
@@ -156,7 +156,7 @@ def _plan(
     return Plan(config, config_path, key_path, database, unit, user)
 
 
-def _resolvers() -> tuple[str, ...]:
+def system_resolvers() -> tuple[str, ...]:
     """The resolvers that this machine uses, as vantages."""
     try:
         lines = Path("/etc/resolv.conf").read_text(encoding="utf-8").splitlines()

@@ -32,7 +32,7 @@ from mailseal.core.names import is_address
 from mailseal.native import doctor, handing, masterkeys, objects, zones
 from mailseal.native.handing import Text
 from mailseal.native.objects import Members
-from mailseal.service import configure, identities, listing, mailfrom, rotate, verify
+from mailseal.service import configure, identities, letter, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
 from mailseal.service.beside import neighbours
 from mailseal.service.following import servers_behind
@@ -90,6 +90,12 @@ class Rotation(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     revoke_old_key: bool = False
     ed25519_only: bool = False
+
+
+class Letter(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The body that asks for a message's signature; the whole message, in base64."""
+
+    message: bytes
 
 
 class MasterKeyChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -224,6 +230,12 @@ async def installation(call: Call) -> Members:
     }
 
 
+async def sign_message(call: Call) -> Members:
+    """The DKIM-Signature fields for the top of a message, which is neither kept nor sent."""
+    given = parsed(call.body, Letter)
+    return {"fields": (await letter.sign_letter(call.world, call.who, given.message)).decode("ascii")}
+
+
 async def examine(call: Call) -> Members:
     """What the doctor finds."""
     return await doctor.examined(call.world, call.who, call.now)
@@ -250,6 +262,7 @@ Handler = Callable[[Call], Awaitable[Members | Text]]
 # (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
 ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
     ("GET", ("installation",)): ("ShowInstallation", installation),
+    ("POST", ("sign",)): ("SignMessage", sign_message),
     ("POST", ("doctor",)): ("Examine", examine),
     ("GET", ("zones",)): ("ListZones", list_zones),
     ("GET", ("master-key",)): ("ShowMasterKey", show_master_key),
@@ -269,6 +282,7 @@ ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ShowInstallation": ("GetAccount",),
+    "SignMessage": (),
     "Examine": (),
     "ListZones": (),
     "ShowMasterKey": (),
@@ -285,7 +299,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "RotateIdentity": ("PutEmailIdentityDkimSigningAttributes",),
     "RetryIdentity": ("PutEmailIdentityDkimSigningAttributes",),
 }
-"""What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity asks by itself."""
+"""What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity and SignMessage
+ask by themselves."""
 
 
 def _counted(tx: Tx) -> dict[str, int]:
