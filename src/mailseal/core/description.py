@@ -45,6 +45,7 @@ def described(message: Message) -> Members:
         name, _, value = canonical_field(field.name, field.raw, how).partition(b":")
         shown = field.name if how is Canonicalization.RELAXED else name
         fields.append({"name": shown.decode(), "value": _text(value), "signed_by": by, "signature": own})
+    parts = _parts(message.raw[: -len(message.body) or None], bytes(message.body), 0)
     return {
         "octets": len(message.raw),
         "fields": fields,
