@@ -171,6 +171,9 @@ class NextHopConfig:
     )
     verify: bool = _key(True, "ask for a certificate that is valid for that host, where TLS is used")
     ca_file: str = _key("", "PEM file of the authorities that may have signed it; empty: the system's")
+    credentials: str = _key(
+        "", "its user's name and password, a line each, in file:/path or env:NAME; empty: no login"
+    )
     connections: int = _key(32, "at most so many connections to it at once")
 
 

@@ -7,6 +7,7 @@ References: docs/config.md.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from mailseal.core.zone import parse_hosted_zone
 from mailseal.nameserver.zone import Zone, ZoneSettings, ZoneSource
 from mailseal.resolver.asking import DnsResolver, parse_roots
 from mailseal.service.world import Links
+from mailseal.smtp.login import load_login
 from mailseal.smtp.maildir import MaildirNextHop
 from mailseal.smtp.nexthop import SmtpNextHop
 
@@ -188,6 +190,7 @@ def make_next_hop(config: Config) -> SmtpNextHop | MaildirNextHop:
             verify=given.verify,
             ca_file=given.ca_file,
             connections=given.connections,
+            login=load_login(given.credentials, os.environ),
         )
     except (ValueError, OSError) as fault:
         what = f"the next hop {url} cannot be used: {fault}"

@@ -49,9 +49,7 @@ def described(message: Message) -> Members:
     return {
         "octets": len(message.raw),
         "fields": fields,
-        "parts": list(
-            islice(_parts(message.raw[: -len(message.body) or None], bytes(message.body), 0), _PARTS_AT_MOST)
-        ),
+        "parts": list(islice(parts, _PARTS_AT_MOST)),
         "signatures": [_signature(message, header) for header in headers],
     }
 

@@ -33,7 +33,7 @@ async def sign_letter(world: World, who: Principal, raw: bytes) -> bytes:
 
         signature = await world.store.read(unit)
         if signature.key is None:
-            raise BadRequest(f"Nothing is signed for {box}: DKIM is switched off, or the address alone proven.")
+            raise BadRequest(f"Nothing is signed for {box}: DKIM is off, or the address alone is proven.")
         return await sign_fields(world, signature, message, world.clock.real_now())
     except (AddressRefused, MessageRefused) as refused:
         raise BadRequest(str(refused)) from None

@@ -2,7 +2,7 @@
 
 Rule: commands go out together where the server takes them so, and every answer is read in its turn; an answer
 that is not of the grammar ends the connection.
-References: RFC 5321 §4.2, RFC 5321 §4.5.3.2, RFC 2920 §3.1, RFC 3207 §4, RFC 8314 §3.3.
+References: RFC 5321 §4.2, RFC 5321 §4.5.3.2, RFC 2920 §3.1, RFC 3207 §4, RFC 4954 §4, RFC 8314 §3.3.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailseal.core.observations import printable
+from mailseal.smtp.login import Login
 from mailseal.smtp.wire import Wire, WireLost
 
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\n\Z")
 _LONGEST_REPLY_LINE = 2048
 _MOST_REPLY_LINES = 128
 _BLOCK = 256 * 1024
+_GO_ON, _LET_IN = 334, 235
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Server:
     is_implicit: bool = False
     our_name: str = "localhost"
     patience: Patience = PATIENCE
+    login: Login | None = None
 
 
 class Refused(Exception):
@@ -141,6 +144,19 @@ class Conversation:
                 server.tls, server_hostname=server.host, within=self._patience.command_s
             )
             await self._hello(server.our_name)
+        if server.login is not None:
+            await self._log_in(server.login)
+
+    async def _log_in(self, login: Login) -> None:
+        """Raises WireLost where we are not let in: no message is at fault, and none may be refused for it."""
+        steps = login.commands(self._extensions.get("AUTH", ""))
+        if not steps:
+            raise WireLost("the server offers no login by PLAIN or LOGIN")
+        for number, step in enumerate(steps, 1):
+            self._wire.write(step)
+            reply = await self._reply(self._patience.command_s)
+            if reply.code != (_LET_IN if number == len(steps) else _GO_ON):
+                raise WireLost(f"the server refuses our login with {reply.code}")
 
     async def _hello(self, our_name: str) -> None:
         """EHLO, and HELO for a server of old (RFC 5321 §3.2)."""

@@ -8,6 +8,7 @@ References: RFC 5321 §4.1.1.4, RFC 5321 §4.5.2, RFC 6531 §3.4, RFC 3207 §4; 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from urllib.parse import urlsplit
 
 from mailseal.core.envelope import (
@@ -20,6 +21,7 @@ from mailseal.core.envelope import (
     RecipientTaken,
 )
 from mailseal.smtp.client import PATIENCE, Conversation, Patience, Refused, Server, connected
+from mailseal.smtp.login import Login
 from mailseal.smtp.pool import Full, Pool
 from mailseal.smtp.tls import client_tls
 from mailseal.smtp.transaction import Sender, asked_for_data, begun, declined, delivered, ended, one_more
@@ -45,13 +47,17 @@ class SmtpNextHop:
         connections: int = _TALKING_AT_MOST,
         hold_s: float = _HOLD_S,
         patience: Patience = PATIENCE,
+        login: Login | None = None,
     ) -> None:
+        """Raises ValueError for another form of URL, and where a password would go out in clear."""
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise ValueError(f"{url} is not of the form smtp://host:port, smtp+starttls:// or smtps://")
+        if login and parts.scheme == "smtp" and not _is_loopback(parts.hostname):
+            raise ValueError("a password goes out inside TLS only: smtp+starttls:// or smtps://")
         tls = None if parts.scheme == "smtp" else client_tls(verify=verify, ca_file=ca_file)
         port = parts.port or _SCHEMES[parts.scheme]
-        self._server = Server(parts.hostname, port, tls, parts.scheme == "smtps", our_name, patience)
+        self._server = Server(parts.hostname, port, tls, parts.scheme == "smtps", our_name, patience, login)
         self._pool = Pool(self._server, connections)
         self._hold_s = hold_s
 
@@ -103,6 +109,13 @@ class SmtpNextHop:
         except BaseException:
             _abort(talk)
             raise
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class SmtpHandOver:
