@@ -19,6 +19,7 @@ from mailseal.cli.asking import ask
 from mailseal.cli.operators import operator
 from mailseal.cli.options import given, output, shared, way
 from mailseal.cli.output import Screen
+from mailseal.cli.tokens import token
 from mailseal.config import SetupError
 
 _LONGEST_SECRET_FILE = 4096
@@ -45,6 +46,9 @@ def _say(members: Any, make: Callable[[], Screen]) -> None:
         output().object(members)
     else:
         output().show(make())
+
+
+access.add_command(token)
 
 
 def _key_options(function: Any) -> Any:

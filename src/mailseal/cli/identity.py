@@ -21,6 +21,7 @@ from mailseal.cli.asking import Way, ask, identity_path
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared, way
 from mailseal.cli.output import Screen, text
+from mailseal.cli.sharing import share
 from mailseal.config import SetupError
 from mailseal.handoff.formats import FORMATS
 
@@ -156,6 +157,9 @@ def _wait(asked: Way, name: str, members: Any, patience: float) -> tuple[Any, bo
         pause = _ROUND_S if right == count else min(pause * 1.5, _LONGEST_ROUND_S)
         members = ask(asked, "POST", identity_path(name, "check"))
     return members, False
+
+
+identity.add_command(share)
 
 
 @identity.command()

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from mailseal.console import door, layout, session
+from mailseal.console import door, layout, session, share
 from mailseal.console.routes import PAGES, Rule
 from mailseal.console.sandbox import Application, SandboxFace
 from mailseal.console.visit import SEE_OTHER, Visit, scoped
@@ -119,6 +119,8 @@ class Console:
             Route("/console", self._told(self._root), methods=["GET"]),
             Route("/console/", self._told(self._root), methods=["GET"]),
             Route("/console/static/{file}", _static, methods=["GET"]),
+            Route(share.ROUTE, self._told(self._show_share), methods=["GET"]),
+            Route(share.FILE_ROUTE, self._told(self._give_share), methods=["GET"]),
             Route("/console/sign-in", self._told(self._show_door), methods=["GET"]),
             Route("/console/sign-in", self._told(self._enter), methods=["POST"]),
             Route("/console/sign-out", self._told(self._leave), methods=["POST"]),
@@ -216,6 +218,12 @@ class Console:
         response = RedirectResponse(str(request.url.path), SEE_OTHER, headers=layout.HEADERS)
         session.set_cookie(response, secret, is_secure=False)
         return response
+
+    async def _show_share(self, request: Request) -> Response:
+        return await share.show(self._world, request)
+
+    async def _give_share(self, request: Request) -> Response:
+        return await share.give_file(self._world, request)
 
     async def _show_door(self, request: Request) -> Response:
         return door.show(request, is_secure=self._is_secure)

@@ -6,7 +6,6 @@ References: docs/decisions/0010-access.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,8 +22,11 @@ from mailseal.core.access import (
 from mailseal.core.errors import AccessDenied, BadRequest
 from mailseal.core.limits import Limits, Rate, parse_identities, parse_rate
 from mailseal.core.smtpaccess import SMTP_ACTION, smtp_password
-from mailseal.native.calls import Call, Handler, parsed
+from mailseal.native import shapes
+from mailseal.native.calls import parsed
 from mailseal.native.objects import Members, rfc3339
+from mailseal.native.parameters import ACCOUNT
+from mailseal.native.routes import Call, Route
 from mailseal.service import access
 from mailseal.service.access import AccountReport
 
@@ -70,14 +72,14 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 async def list_accounts(call: Call) -> Members:
     """Every account with what it holds."""
-    _operator(call)
+    check_operator(call)
     found = await access.list_accounts(call.world)
     return {"items": [account_members(one) for one in found], "next": None}
 
 
 async def create_account(call: Call) -> Members:
     """The account that was created."""
-    _operator(call)
+    check_operator(call)
     wish = parsed(call.body, AccountWish)
     account_id = parse_account_id(wish.account) if wish.account else ""
     wanted = _account(Account(account_id), wish)
@@ -86,13 +88,13 @@ async def create_account(call: Call) -> Members:
 
 async def show_account(call: Call) -> Members:
     """One account with what it holds."""
-    _operator(call)
+    check_operator(call)
     return account_members(await access.show_account(call.world, call.name))
 
 
 async def set_account(call: Call) -> Members:
     """The account with the limits that were asked for."""
-    _operator(call)
+    check_operator(call)
     wish = parsed(call.body, AccountWish)
     if wish.account not in {"", call.name}:
         raise BadRequest("The account of the path and that of the body are two.")
@@ -102,7 +104,7 @@ async def set_account(call: Call) -> Members:
 
 async def list_access_keys(call: Call) -> Members:
     """The access keys of an account, without their secrets."""
-    _operator(call)
+    check_operator(call)
     account_id = call.query.get("account") or call.who.account_id
     found = await access.list_access_keys(call.world, account_id)
     return {"account": account_id, "items": [key_members(one) for one in found], "next": None}
@@ -110,7 +112,7 @@ async def list_access_keys(call: Call) -> Members:
 
 async def create_access_key(call: Call) -> Members:
     """The access key that was made, its secret with it; one that was brought over comes without."""
-    _operator(call)
+    check_operator(call)
     new = parsed(call.body, NewAccessKey)
     if bool(new.access_key_id) != bool(new.secret_access_key):
         raise BadRequest("A key that is brought over has both access_key_id and secret_access_key.")
@@ -129,7 +131,7 @@ async def create_access_key(call: Call) -> Members:
 
 async def create_smtp_user(call: Call) -> Members:
     """The access key that was made, with the SMTP password of one region instead of its secret."""
-    _operator(call)
+    check_operator(call)
     new = parsed(call.body, NewSmtpUser)
     region = new.region or call.world.regions[0]
     if region not in call.world.regions:
@@ -151,28 +153,28 @@ async def create_smtp_user(call: Call) -> Members:
 
 async def set_access_key(call: Call) -> Members:
     """The access key, enabled or disabled."""
-    _operator(call)
+    check_operator(call)
     wanted = parsed(call.body, Switch)
     return key_members(await access.set_access_key_enabled(call.world, call.name, wanted.enabled))
 
 
 async def delete_access_key(call: Call) -> Members:
     """The access key that is gone."""
-    _operator(call)
+    check_operator(call)
     return key_members(await access.delete_access_key(call.world, call.name)) | {"deleted": True}
 
 
-ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
-    ("GET", ("accounts",)): ("ListAccounts", list_accounts),
-    ("POST", ("accounts",)): ("CreateAccount", create_account),
-    ("GET", ("accounts", "{}")): ("ShowAccount", show_account),
-    ("PUT", ("accounts", "{}")): ("SetAccount", set_account),
-    ("GET", ("access-keys",)): ("ListAccessKeys", list_access_keys),
-    ("POST", ("access-keys",)): ("CreateAccessKey", create_access_key),
-    ("POST", ("smtp-users",)): ("CreateSmtpUser", create_smtp_user),
-    ("PUT", ("access-keys", "{}")): ("SetAccessKey", set_access_key),
-    ("DELETE", ("access-keys", "{}")): ("DeleteAccessKey", delete_access_key),
-}
+ROUTES = (
+    Route("GET", "accounts", "ListAccounts", list_accounts, shapes.AccountPage),
+    Route("POST", "accounts", "CreateAccount", create_account, shapes.Account, AccountWish),
+    Route("GET", "accounts/{account}", "ShowAccount", show_account, shapes.Account),
+    Route("PUT", "accounts/{account}", "SetAccount", set_account, shapes.Account, AccountWish),
+    Route("GET", "access-keys", "ListAccessKeys", list_access_keys, shapes.AccessKeyPage, query=(ACCOUNT,)),
+    Route("POST", "access-keys", "CreateAccessKey", create_access_key, shapes.AccessKey, NewAccessKey),
+    Route("POST", "smtp-users", "CreateSmtpUser", create_smtp_user, shapes.AccessKey, NewSmtpUser),
+    Route("PUT", "access-keys/{access-key}", "SetAccessKey", set_access_key, shapes.AccessKey, Switch),
+    Route("DELETE", "access-keys/{access-key}", "DeleteAccessKey", delete_access_key, shapes.AccessKey),
+)
 
 
 def account_members(report: AccountReport) -> Members:
@@ -206,7 +208,7 @@ def key_members(key: AccessKey) -> Members:
     }
 
 
-def _operator(call: Call) -> None:
+def check_operator(call: Call) -> None:
     """Raises AccessDenied for whoever signs with an access key."""
     if not call.who.is_operator:
         raise AccessDenied(

@@ -8,15 +8,12 @@ References: docs/glossary.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from mailseal import __version__
-from mailseal.core.access import Principal
 from mailseal.core.addressid import AddressStanding
 from mailseal.core.attributes import Neighbours
 from mailseal.core.commands import (
@@ -29,31 +26,21 @@ from mailseal.core.commands import (
 from mailseal.core.errors import BadRequest
 from mailseal.core.identity import Identity
 from mailseal.core.names import is_address
-from mailseal.native import doctor, handing, masterkeys, objects, zones
+from mailseal.native import doctor, handing, masterkeys, objects, shapes, zones
 from mailseal.native.handing import Text
 from mailseal.native.objects import Members
+from mailseal.native.parameters import CONTAINS, EVENTS, FORMAT, LIMIT, NEXT, STATUS
+from mailseal.native.routes import Call, Route
 from mailseal.service import configure, identities, letter, listing, mailfrom, rotate, verify
 from mailseal.service.admit import permit
 from mailseal.service.beside import neighbours
 from mailseal.service.following import servers_behind
 from mailseal.service.handing import all_to_publish, to_publish
-from mailseal.service.world import StoredEvent, Tx, World
+from mailseal.service.world import StoredEvent, Tx
 
 EVENTS_SHOWN = 10
 EVENTS_AT_MOST = 1000
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One admitted request: by whom, when, about which identity, with what."""
-
-    world: World
-    who: Principal
-    now: datetime
-    name: str
-    query: Mapping[str, str]
-    body: bytes
 
 
 class DkimWish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -172,6 +159,24 @@ async def list_records(call: Call) -> Members | Text:
     return {"items": [objects.records(found) for found in page.items], "next": page.next_token}
 
 
+async def get_diagnosis(call: Call) -> Members:
+    """What the last check came to: how the records stand, and each mistake by name with its next step."""
+    found = await get_evidence(call)
+    kept = ("identity", "account", "region", "dkim_status", "checked_at", "error_type", "diagnoses")
+    return {name: found[name] for name in kept}
+
+
+async def list_events(call: Call) -> Members:
+    """The newest events of an identity, newest first."""
+    found = await identities.get_identity(call.world, call.who, call.name, call.now)
+    place = found.address if isinstance(found, AddressStanding) else found
+    limit = _number(call.query.get("limit", "100"))
+    kept = await call.world.store.read(
+        lambda tx: tx.events.list(place.account_id, place.region, place.name, limit)
+    )
+    return {"identity": place.name, "items": objects.events_of(kept), "next": None}
+
+
 async def check_identity(call: Call) -> Members:
     """What a check at this moment found."""
     await _identity(call)
@@ -257,50 +262,118 @@ async def change_master_key(call: Call) -> Members:
     return await masterkeys.change(call.world, call.who, wanted.to, call.now)
 
 
-Handler = Callable[[Call], Awaitable[Members | Text]]
+_IDENTITY = ("GetEmailIdentity",)
+_SIGNING = ("PutEmailIdentityDkimSigningAttributes",)
 
-# (method, path below /mailseal/v1, with {} for an identity) → the word of its log line, and the function.
-ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
-    ("GET", ("installation",)): ("ShowInstallation", installation),
-    ("POST", ("sign",)): ("SignMessage", sign_message),
-    ("POST", ("doctor",)): ("Examine", examine),
-    ("GET", ("zones",)): ("ListZones", list_zones),
-    ("GET", ("master-key",)): ("ShowMasterKey", show_master_key),
-    ("POST", ("master-key",)): ("ChangeMasterKey", change_master_key),
-    ("GET", ("identities",)): ("ListIdentities", list_identities),
-    ("POST", ("identities",)): ("CreateIdentity", create_identity),
-    ("GET", ("identities", "{}")): ("ShowIdentity", get_identity),
-    ("PUT", ("identities", "{}")): ("SetIdentity", put_settings),
-    ("DELETE", ("identities", "{}")): ("DeleteIdentity", delete_identity),
-    ("GET", ("records",)): ("ListRecords", list_records),
-    ("GET", ("identities", "{}", "records")): ("ShowRecords", get_records),
-    ("GET", ("identities", "{}", "evidence")): ("ShowEvidence", get_evidence),
-    ("POST", ("identities", "{}", "check")): ("CheckIdentity", check_identity),
-    ("POST", ("identities", "{}", "rotate")): ("RotateIdentity", rotate_identity),
-    ("POST", ("identities", "{}", "retry")): ("RetryIdentity", retry_identity),
-}
-
-ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "ShowInstallation": ("GetAccount",),
-    "SignMessage": (),
-    "Examine": (),
-    "ListZones": (),
-    "ShowMasterKey": (),
-    "ChangeMasterKey": (),
-    "ListIdentities": ("ListEmailIdentities",),
-    "CreateIdentity": (),
-    "ShowIdentity": ("GetEmailIdentity",),
-    "SetIdentity": ("PutEmailIdentityDkimSigningAttributes", "PutEmailIdentityDkimAttributes"),
-    "DeleteIdentity": ("DeleteEmailIdentity",),
-    "ListRecords": ("ListEmailIdentities", "GetEmailIdentity"),
-    "ShowRecords": ("GetEmailIdentity",),
-    "ShowEvidence": ("GetEmailIdentity",),
-    "CheckIdentity": ("GetEmailIdentity",),
-    "RotateIdentity": ("PutEmailIdentityDkimSigningAttributes",),
-    "RetryIdentity": ("PutEmailIdentityDkimSigningAttributes",),
-}
-"""What an access key has to be allowed, in SES's words, to ask for each; CreateIdentity and SignMessage
-ask by themselves."""
+ROUTES = (
+    Route(
+        "GET", "installation", "ShowInstallation", installation, shapes.Installation, actions=("GetAccount",)
+    ),
+    Route("POST", "sign", "SignMessage", sign_message, shapes.Signed, Letter),
+    Route("POST", "doctor", "Examine", examine, shapes.Examination),
+    Route("GET", "zones", "ListZones", list_zones, shapes.ZoneList),
+    Route("GET", "master-key", "ShowMasterKey", show_master_key, shapes.MasterKey),
+    Route("POST", "master-key", "ChangeMasterKey", change_master_key, shapes.MasterKey, MasterKeyChange),
+    Route(
+        "GET",
+        "identities",
+        "ListIdentities",
+        list_identities,
+        shapes.IdentityPage,
+        query=(LIMIT, NEXT, CONTAINS, STATUS),
+        actions=("ListEmailIdentities",),
+    ),
+    Route("POST", "identities", "CreateIdentity", create_identity, shapes.AnyIdentity, NewIdentity),
+    Route(
+        "GET",
+        "identities/{identity}",
+        "ShowIdentity",
+        get_identity,
+        shapes.AnyIdentity,
+        query=(EVENTS,),
+        actions=_IDENTITY,
+    ),
+    Route(
+        "PUT",
+        "identities/{identity}",
+        "SetIdentity",
+        put_settings,
+        shapes.AnyIdentity,
+        Settings,
+        actions=(*_SIGNING, "PutEmailIdentityDkimAttributes"),
+    ),
+    Route(
+        "DELETE",
+        "identities/{identity}",
+        "DeleteIdentity",
+        delete_identity,
+        shapes.Deleted,
+        actions=("DeleteEmailIdentity",),
+    ),
+    Route(
+        "GET",
+        "identities/{identity}/records",
+        "ShowRecords",
+        get_records,
+        shapes.Records,
+        query=(FORMAT,),
+        actions=_IDENTITY,
+    ),
+    Route(
+        "GET",
+        "records",
+        "ListRecords",
+        list_records,
+        shapes.RecordsPage,
+        query=(LIMIT, NEXT, FORMAT),
+        actions=("ListEmailIdentities", *_IDENTITY),
+    ),
+    Route(
+        "GET", "identities/{identity}/evidence", "ShowEvidence", get_evidence, shapes.Check, actions=_IDENTITY
+    ),
+    Route(
+        "GET",
+        "identities/{identity}/diagnosis",
+        "ShowDiagnosis",
+        get_diagnosis,
+        shapes.Diagnosed,
+        actions=_IDENTITY,
+    ),
+    Route(
+        "GET",
+        "identities/{identity}/events",
+        "ListEvents",
+        list_events,
+        shapes.Timeline,
+        query=(LIMIT,),
+        actions=_IDENTITY,
+    ),
+    Route(
+        "POST",
+        "identities/{identity}/check",
+        "CheckIdentity",
+        check_identity,
+        shapes.Check,
+        actions=_IDENTITY,
+    ),
+    Route(
+        "POST",
+        "identities/{identity}/rotate",
+        "RotateIdentity",
+        rotate_identity,
+        shapes.AnyIdentity,
+        Rotation,
+        actions=_SIGNING,
+    ),
+    Route(
+        "POST",
+        "identities/{identity}/retry",
+        "RetryIdentity",
+        retry_identity,
+        shapes.AnyIdentity,
+        actions=_SIGNING,
+    ),
+)
 
 
 def _counted(tx: Tx) -> dict[str, int]:

@@ -14,17 +14,20 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailseal.core.access import Principal, check_region
+from mailseal.core.bearer import parse_bearer
 from mailseal.core.errors import BadRequest, Refusal
-from mailseal.native import access, calls, linkpage, operators, retiredpage
-from mailseal.native.calls import ACTIONS, Call, Handler
+from mailseal.native import access, bearer, calls, linkpage, operators, retiredpage, sharing
 from mailseal.native.handing import Text
+from mailseal.native.openapi import openapi_document
 from mailseal.native.refusals import NoSuchPath, Told, told_fault, told_refusal
+from mailseal.native.routes import Call, Route
 from mailseal.service import admit
+from mailseal.service.bearer import admit_bearer
 from mailseal.service.readiness import not_ready
 from mailseal.service.world import World
 from mailseal.sesv2 import sigv4
@@ -37,7 +40,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = b"/mailseal/v1/"
 SANDBOX = b"/mailseal/v1/sandbox/"
-ROUTES = {**calls.ROUTES, **access.ROUTES, **operators.ROUTES}
+DECLARED = (*calls.ROUTES, *access.ROUTES, *bearer.ROUTES, *operators.ROUTES, *sharing.ROUTES)
+_ROUTES = {(route.method, route.shape): route for route in DECLARED}
 HEALTHY = b'{"status":"ok"}'
 _BODY_AT_MOST = 1024 * 1024
 
@@ -174,22 +178,25 @@ class NativeApi:
             lacking = await not_ready(self._world)
             done.told = Told(503, "not ready", format_readiness(lacking)) if lacking else None
             return HEALTHY
-        handler, name = _route(scope["method"], path, done) if not path.startswith(SANDBOX) else (None, "")
-        done.name = name or None
+        if path == PREFIX + b"openapi.json" and scope["method"] == "GET":
+            return _document()
+        found = None if path.startswith(SANDBOX) else _route(scope["method"], path, done)
         who, body = await self._admitted(scope, receive)
         done.who = who
-        if handler is None:
+        if found is None:
             if self._sandbox is None:
                 raise NoSuchPath("This installation is not a sandbox.")
             scope.setdefault("state", {})["principal"] = who
             await self._sandbox(scope, _replayed(body), send)
             return None
+        route, name, other = found
         # What has no action is the operator's alone, and says so itself.
-        for action in ACTIONS.get(done.operation, ()):
+        for action in route.actions:
             admit.permit(who, action, name or None)
         query = dict(parse_qsl(scope["query_string"].decode("ascii", "replace")))
-        call = Call(self._world, who, self._world.clock.now(), name, query, body)
-        members = await handler(call)
+        members = await route.handler(
+            Call(self._world, who, self._world.clock.now(), name, query, body, other)
+        )
         if isinstance(members, Text):
             await _stream(send, members, done)
             return None
@@ -202,10 +209,14 @@ class NativeApi:
         if self._trusted is not None:
             named = dict(headers)
             account = named.get(b"mailseal-account", b"").decode("latin-1") or self._trusted.account_id
-            region = named.get(b"mailseal-region", b"").decode("latin-1") or self._world.regions[0]
-            check_region(region, self._world.regions)
+            region = _region(headers, self._world.regions)
             return Principal(account, region, "control", is_operator=True), await _read(receive)
         at = self._world.clock.real_now()
+        token = parse_bearer(dict(headers).get(b"authorization", b"").decode("latin-1"))
+        if token is not None:
+            region = _region(headers, self._world.regions)
+            who = await admit_bearer(self._world, self._gate, token, region, at)
+            return who, await _read(receive)
         claim = sigv4.parse_claim(headers, scope["query_string"])
         sigv4.check_service(claim)
         check_region(claim.region, self._world.regions)
@@ -231,19 +242,38 @@ def format_readiness(lacking: Mapping[str, str]) -> bytes:
     return json.dumps({"status": "not ready", "not_ready": dict(lacking)}).encode() if lacking else HEALTHY
 
 
-def _route(method: str, path: bytes, done: _Done) -> tuple[Handler, str]:
-    """The function for a path, and the identity's name in it, decoded once; raises NoSuchPath."""
+@cache
+def _document() -> bytes:
+    """The OpenAPI document, which is for everybody."""
+    return json.dumps(openapi_document(DECLARED), ensure_ascii=False).encode()
+
+
+def _route(method: str, path: bytes, done: _Done) -> tuple[Route, str, str]:
+    """What is declared for a path, and the names in it, each decoded once; raises NoSuchPath."""
     pieces = path.removeprefix(PREFIX).split(b"/") if path.startswith(PREFIX) else []
-    shape = tuple("{}" if i == 1 else piece.decode("latin-1") for i, piece in enumerate(pieces))
-    if (method, shape) not in ROUTES:
+    shape = tuple("{}" if at % 2 else piece.decode("latin-1") for at, piece in enumerate(pieces))
+    route = _ROUTES.get((method, shape))
+    if route is None:
         raise NoSuchPath("The native API has nothing at this method and path.")
-    done.operation, handler = ROUTES[method, shape]
-    if len(pieces) < 2:
-        return handler, ""
-    name = unquote_to_bytes(pieces[1]).decode("utf-8", "replace")
+    done.operation = route.operation
+    names = [_decoded(piece) for piece in pieces[1::2]]
+    done.name = names[0] if names else None
+    name, other = (*names, "", "")[:2]
+    return route, name, other
+
+
+def _region(headers: sigv4.Headers, served: tuple[str, ...]) -> str:
+    """The region that a request without a signature names, or the first; raises SignatureDoesNotMatch."""
+    region = dict(headers).get(b"mailseal-region", b"").decode("latin-1") or served[0]
+    check_region(region, served)
+    return region
+
+
+def _decoded(piece: bytes) -> str:
+    name = unquote_to_bytes(piece).decode("utf-8", "replace")
     if not name or not name.isprintable() or "/" in name:
         raise BadRequest("The identity's name in the path is not one.")
-    return handler, name
+    return name
 
 
 async def _read(receive: Receive) -> bytes:

@@ -125,8 +125,13 @@ def _beside(beside: Neighbours, events: Sequence[StoredEvent], now: datetime) ->
         "mail_from": _mail_from(beside.mail_from),
         "policies": sorted(beside.policies),
         "now": rfc3339(now),
-        "events": [{"at": rfc3339(e.at), "kind": e.kind, "text": e.text} for e in events],
+        "events": events_of(events),
     }
+
+
+def events_of(events: Sequence[StoredEvent]) -> list[Members]:
+    """Events of a timeline, in the order given."""
+    return [{"at": rfc3339(e.at), "kind": e.kind, "text": e.text} for e in events]
 
 
 def _mail_from(mail_from: MailFrom | None) -> Members | None:

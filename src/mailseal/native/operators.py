@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 
 import msgspec
 
 from mailseal.core.errors import AccessDenied
 from mailseal.core.operators import Operator, parse_operator_name, parse_password
-from mailseal.native.calls import Call, Handler, parsed
+from mailseal.native import shapes
+from mailseal.native.calls import parsed
 from mailseal.native.objects import Members, rfc3339
+from mailseal.native.routes import Call, Route
 from mailseal.passwords import hash_password
 from mailseal.service import signin
 
@@ -67,12 +68,12 @@ async def delete_operator(call: Call) -> Members:
     return _members(await signin.delete_operator(call.world, call.name), call) | {"deleted": True}
 
 
-ROUTES: Mapping[tuple[str, tuple[str, ...]], tuple[str, Handler]] = {
-    ("GET", ("operators",)): ("ListOperators", list_operators),
-    ("POST", ("operators",)): ("CreateOperator", create_operator),
-    ("PUT", ("operators", "{}")): ("SetOperator", set_operator),
-    ("DELETE", ("operators", "{}")): ("DeleteOperator", delete_operator),
-}
+ROUTES = (
+    Route("GET", "operators", "ListOperators", list_operators, shapes.OperatorPage),
+    Route("POST", "operators", "CreateOperator", create_operator, shapes.Operator, OperatorWish),
+    Route("PUT", "operators/{operator}", "SetOperator", set_operator, shapes.Operator, OperatorWish),
+    Route("DELETE", "operators/{operator}", "DeleteOperator", delete_operator, shapes.Operator),
+)
 
 
 def _members(operator: Operator, call: Call) -> Members:

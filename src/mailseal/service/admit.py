@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mailseal.core.access import AccessKey, Principal, check_permission, no_match, secret_name, usable
-from mailseal.core.limits import check_identities
+from mailseal.core.limits import Rate, check_identities
 from mailseal.service.rates import Rates, remember
 from mailseal.service.world import Keyring, Store, Tx
 
@@ -80,7 +80,11 @@ class Gate:
     def within_rate(self, key: AccessKey | None, region: str, now: datetime) -> None:
         """Raises TooManyRequests where the key's account has asked too often of late."""
         if key is not None:
-            self._rates.pass_one(key.account_id, region, key.limits.rate, now)
+            self.pass_one(key.account_id, region, key.limits.rate, now)
+
+    def pass_one(self, account_id: str, region: str, rate: Rate | None, now: datetime) -> None:
+        """Lets one request of an account through; raises TooManyRequests."""
+        self._rates.pass_one(account_id, region, rate, now)
 
 
 def permit(who: Principal, operation: str, name: str | None) -> None:

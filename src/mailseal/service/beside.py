@@ -50,6 +50,7 @@ def forget_neighbours(tx: Tx, who: Principal, name: str) -> None:
     tx.attributes.delete(*at)
     tx.mail_from.delete(*at)
     tx.policies.delete_all(*at)
+    tx.share_links.delete_all(*at)
 
 
 def require_identity(tx: Tx, who: Principal, name: str, refusal: Refusal) -> None:

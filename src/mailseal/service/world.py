@@ -46,6 +46,7 @@ from mailseal.dkim.sign import SignOptions
 from mailseal.service.besiderows import AttributeRows, ConfigurationSets, MailFromRows, PolicyRows
 from mailseal.service.breaker import Breaker
 from mailseal.service.custody import KeyMaker, Keyring, Keys, RetiredKeys
+from mailseal.service.lentrows import BearerTokens, ShareLinks
 from mailseal.service.operators import Operators
 from mailseal.service.rates import Rates
 from mailseal.service.surroundings import Surroundings
@@ -326,6 +327,10 @@ class Tx(Protocol):
     def configuration_sets(self) -> ConfigurationSets: ...
     @property
     def operators(self) -> Operators: ...
+    @property
+    def share_links(self) -> ShareLinks: ...
+    @property
+    def bearer_tokens(self) -> BearerTokens: ...
 
 
 class Store(Protocol):

@@ -17,6 +17,7 @@ from typing import Any
 
 from mailseal.core.access import Principal
 from mailseal.core.errors import Refusal
+from mailseal.core.sharing import SHARE_PATH
 from mailseal.service.once import CallId, OnceStore, call_id
 from mailseal.service.world import World
 from mailseal.sesv2 import intake, sigv4
@@ -33,6 +34,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, intake.Receive, Send], Awaitable[None]]
 
 TOO_LARGE = 413
+_SHARE_PATH = SHARE_PATH.encode()
 NATIVE_PATHS = (b"/mailseal/", b"/healthz", b"/readyz")
 
 
@@ -110,14 +112,14 @@ class SesApi:
     async def __call__(self, scope: Scope, receive: intake.Receive, send: Send) -> None:
         """Answers one request; paths of our own go to the native application, as does the lifespan, and
         what the query API of SES's version 1 is asked goes there."""
+        if self._console is not None and scope["type"] == "http" and _is_for_people(scope):
+            await self._console(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["raw_path"].startswith(NATIVE_PATHS):
             await self._native(scope, receive, send)
             return
         if scope["raw_path"] == b"/" and self._query_api is not None and _is_query(scope):
             await self._query_api(scope, receive, send)
-            return
-        if self._console is not None and _is_for_people(scope):
-            await self._console(scope, receive, send)
             return
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -197,11 +199,12 @@ def _is_query(scope: Scope) -> bool:
 
 
 def _is_for_people(scope: Scope) -> bool:
-    """Whether a request is for the console: by its path, or a browser's for the root."""
+    """Whether a request is for pages: by its path, or a browser's for the root."""
     path: bytes = scope["raw_path"]
     if path == b"/":
-        return scope["method"] == "GET" and b"text/html" in dict(scope["headers"]).get(b"accept", b"")
-    return path == b"/console" or path.startswith(b"/console/")
+        wants_page = b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+        return scope["method"] == "GET" and wants_page and not _is_query(scope)
+    return path == b"/console" or path.startswith((b"/console/", _SHARE_PATH))
 
 
 async def _respond(send: Send, finished: _Finished, content: bytes) -> None:

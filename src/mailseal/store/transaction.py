@@ -9,6 +9,7 @@ from mailseal.store.access import AccessKeys
 from mailseal.store.addresses import Addresses
 from mailseal.store.answers import Answers
 from mailseal.store.attributes import AttributeRows, PolicyRows
+from mailseal.store.bearer import BearerTokens
 from mailseal.store.configsets import ConfigurationSets
 from mailseal.store.engine import Execute
 from mailseal.store.events import Events, EvidenceReports
@@ -21,6 +22,7 @@ from mailseal.store.mailfrom import MailFromRows
 from mailseal.store.operators import Operators
 from mailseal.store.retired import RetiredKeys
 from mailseal.store.settings import Settings
+from mailseal.store.sharing import ShareLinks
 from mailseal.store.slots import SlotRows
 from mailseal.store.zone import Zone
 
@@ -49,6 +51,8 @@ class Transaction:
         self.mail_from = MailFromRows(execute)
         self.configuration_sets = ConfigurationSets(execute)
         self.operators = Operators(execute)
+        self.share_links = ShareLinks(execute)
+        self.bearer_tokens = BearerTokens(execute)
 
     def begin(self) -> None:
         """Another unit begins: what earlier ones have loaded may no longer be so."""

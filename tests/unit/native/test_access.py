@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mailseal.core.errors import SignatureDoesNotMatch
-from mailseal.native import access, calls
+from mailseal.native import access, bearer, calls, operators, sharing
+from mailseal.native.http import DECLARED
 from mailseal.service.admit import Gate
 from mailseal.service.submit import sign_in
 from mailseal.sesv2.signing import Credentials
@@ -17,10 +18,27 @@ from tests.unit.native.test_http import KEY, Native, native
 SIGNED = Credentials(KEY.access_key_id, KEY.secret, "us-east-1")
 
 
+# They ask for their permission themselves, or are the operator's alone and say so.
+OWN_DOOR = {
+    "CreateIdentity",
+    "SignMessage",
+    "Examine",
+    "ListZones",
+    "ShowMasterKey",
+    "ChangeMasterKey",
+}
+
+
 def test_every_path_has_its_permission_or_is_the_operators_alone() -> None:
-    assert {word for word, _ in calls.ROUTES.values()} == set(calls.ACTIONS)
-    assert not {word for word, _ in access.ROUTES.values()} & set(calls.ACTIONS)
-    assert not set(calls.ROUTES) & set(access.ROUTES)
+    assert {route.operation for route in calls.ROUTES if not route.actions} == OWN_DOOR
+    assert not [route for route in access.ROUTES if route.actions]
+    assert not [route for route in (*bearer.ROUTES, *operators.ROUTES) if route.actions]
+    assert all(route.actions for route in sharing.ROUTES)
+
+
+def test_no_path_is_declared_twice() -> None:
+    assert len({(route.method, route.shape) for route in DECLARED}) == len(DECLARED)
+    assert len({route.operation for route in DECLARED}) == len(DECLARED)
 
 
 def test_an_access_key_is_made_used_disabled_and_deleted(tmp_path: Path) -> None:
