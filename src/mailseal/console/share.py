@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mailseal.console import layout, session
+from mailseal.console import layout, session, times
 from mailseal.console.evidence import NOT_LOOKED, Told, finding_of, told_of
 from mailseal.console.words import Sign
 from mailseal.core.errors import NotFound
@@ -112,20 +112,21 @@ def _values(
     left = [card for card in cards if card.sign.tone == "bad"]
     is_waiting = any(card.sign.tone != "ok" for card in cards)
     proof = found.newest.proof
-    looks = next_check_at(proof, proof.last_checked_at or now, world.policy, 0.0)
+    looks_at = next_check_at(proof, proof.last_checked_at or now, world.policy, 0.0)
+    wait = None if looks_at is None else max(looks_at - now, timedelta(0))
     return {
-        "link": link,
+        "ends": times.day(link.expires_at, now),
         "name": found.name,
         "zone": sheet.zone,
-        "now": now,
         "count": _number(len(cards)),
         "cards": cards,
         "left": left,
         "told": told,
         "heading": _heading(found, told, len(left), is_waiting=is_waiting),
         "is_done": not left and not is_waiting and proof.status is DkimStatus.SUCCESS,
-        "looked_at": proof.last_checked_at,
-        "looks_at": looks,
+        "looked_at": times.moment(proof.last_checked_at, now) if proof.last_checked_at else "",
+        "wait": wait,
+        "wait_text": "" if wait is None else times.span(wait),
         "servers": servers,
         "host": host,
         "is_detected": detected.title != HOSTS["other"].title,
