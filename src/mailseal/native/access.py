@@ -22,7 +22,7 @@ from mailseal.core.access import (
 from mailseal.core.errors import AccessDenied, BadRequest
 from mailseal.core.limits import Limits, Rate, parse_identities, parse_rate
 from mailseal.core.smtpaccess import SMTP_ACTION, smtp_password
-from mailseal.native import shapes
+from mailseal.native import accessshapes
 from mailseal.native.calls import parsed
 from mailseal.native.objects import Members, rfc3339
 from mailseal.native.parameters import ACCOUNT
@@ -165,15 +165,17 @@ async def delete_access_key(call: Call) -> Members:
 
 
 ROUTES = (
-    Route("GET", "accounts", "ListAccounts", list_accounts, shapes.AccountPage),
-    Route("POST", "accounts", "CreateAccount", create_account, shapes.Account, AccountWish),
-    Route("GET", "accounts/{account}", "ShowAccount", show_account, shapes.Account),
-    Route("PUT", "accounts/{account}", "SetAccount", set_account, shapes.Account, AccountWish),
-    Route("GET", "access-keys", "ListAccessKeys", list_access_keys, shapes.AccessKeyPage, query=(ACCOUNT,)),
-    Route("POST", "access-keys", "CreateAccessKey", create_access_key, shapes.AccessKey, NewAccessKey),
-    Route("POST", "smtp-users", "CreateSmtpUser", create_smtp_user, shapes.AccessKey, NewSmtpUser),
-    Route("PUT", "access-keys/{access-key}", "SetAccessKey", set_access_key, shapes.AccessKey, Switch),
-    Route("DELETE", "access-keys/{access-key}", "DeleteAccessKey", delete_access_key, shapes.AccessKey),
+    Route("GET", "accounts", "ListAccounts", list_accounts, accessshapes.AccountPage),
+    Route("POST", "accounts", "CreateAccount", create_account, accessshapes.Account, AccountWish),
+    Route("GET", "accounts/{account}", "ShowAccount", show_account, accessshapes.Account),
+    Route("PUT", "accounts/{account}", "SetAccount", set_account, accessshapes.Account, AccountWish),
+    Route(
+        "GET", "access-keys", "ListAccessKeys", list_access_keys, accessshapes.AccessKeyPage, query=(ACCOUNT,)
+    ),
+    Route("POST", "access-keys", "CreateAccessKey", create_access_key, accessshapes.AccessKey, NewAccessKey),
+    Route("POST", "smtp-users", "CreateSmtpUser", create_smtp_user, accessshapes.AccessKey, NewSmtpUser),
+    Route("PUT", "access-keys/{access-key}", "SetAccessKey", set_access_key, accessshapes.AccessKey, Switch),
+    Route("DELETE", "access-keys/{access-key}", "DeleteAccessKey", delete_access_key, accessshapes.AccessKey),
 )
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from mailseal.core.access import parse_account_id, parse_label, parse_permissions
 from mailseal.core.bearer import BearerToken, parse_lifetime
-from mailseal.native import shapes
+from mailseal.native import accessshapes
 from mailseal.native.access import check_operator
 from mailseal.native.calls import parsed
 from mailseal.native.objects import Members, rfc3339
@@ -61,9 +61,18 @@ async def delete_token(call: Call) -> Members:
 
 
 ROUTES = (
-    Route("GET", "access-tokens", "ListAccessTokens", list_tokens, shapes.BearerTokenPage, query=(ACCOUNT,)),
-    Route("POST", "access-tokens", "CreateAccessToken", create_token, shapes.BearerToken, NewBearerToken),
-    Route("DELETE", "access-tokens/{token}", "DeleteAccessToken", delete_token, shapes.DeletedToken),
+    Route(
+        "GET",
+        "access-tokens",
+        "ListAccessTokens",
+        list_tokens,
+        accessshapes.BearerTokenPage,
+        query=(ACCOUNT,),
+    ),
+    Route(
+        "POST", "access-tokens", "CreateAccessToken", create_token, accessshapes.BearerToken, NewBearerToken
+    ),
+    Route("DELETE", "access-tokens/{token}", "DeleteAccessToken", delete_token, accessshapes.DeletedToken),
 )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from mailseal.core.errors import AccessDenied
 from mailseal.core.operators import Operator, parse_operator_name, parse_password
-from mailseal.native import shapes
+from mailseal.native import accessshapes
 from mailseal.native.calls import parsed
 from mailseal.native.objects import Members, rfc3339
 from mailseal.native.routes import Call, Route
@@ -69,10 +69,10 @@ async def delete_operator(call: Call) -> Members:
 
 
 ROUTES = (
-    Route("GET", "operators", "ListOperators", list_operators, shapes.OperatorPage),
-    Route("POST", "operators", "CreateOperator", create_operator, shapes.Operator, OperatorWish),
-    Route("PUT", "operators/{operator}", "SetOperator", set_operator, shapes.Operator, OperatorWish),
-    Route("DELETE", "operators/{operator}", "DeleteOperator", delete_operator, shapes.Operator),
+    Route("GET", "operators", "ListOperators", list_operators, accessshapes.OperatorPage),
+    Route("POST", "operators", "CreateOperator", create_operator, accessshapes.Operator, OperatorWish),
+    Route("PUT", "operators/{operator}", "SetOperator", set_operator, accessshapes.Operator, OperatorWish),
+    Route("DELETE", "operators/{operator}", "DeleteOperator", delete_operator, accessshapes.Operator),
 )
 
 
