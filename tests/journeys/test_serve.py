@@ -241,6 +241,9 @@ def test_a_process_does_the_work_of_its_roles_alone(installation: Installation) 
     refused = installation.run("serve", "--role", "api")
     assert refused.returncode == 2
     assert "needs the role worker" in refused.stderr
+    refused = installation.run("serve", "--processes", "2")
+    assert refused.returncode == 2
+    assert "--processes 2 needs PostgreSQL" in refused.stderr
     with installation.serving("--role", "dns,worker") as (_, ready):
         assert "api" not in ready
         assert ready["dns"]

@@ -21,6 +21,7 @@ from mailseal.app.milter import open_milter
 from mailseal.app.parts import SystemClock, make_zone
 from mailseal.app.ports import Address
 from mailseal.app.roles import ALL, Role, Roles, check_roles
+from mailseal.app.sharing import ALONE, Sharing
 from mailseal.app.submission import NO_SOCKETS, bind_submission, open_submission
 from mailseal.app.surroundings import WatchedSource
 from mailseal.config import Config
@@ -68,37 +69,43 @@ class Running:
         await self.parts.aclose()
 
 
-async def start(config: Config, *, edges: Edges | None = None, roles: Roles = ALL) -> Running:
+async def start(
+    config: Config, *, edges: Edges | None = None, roles: Roles = ALL, sharing: Sharing = ALONE
+) -> Running:
     """A running Mailseal that does the work of these roles; raises SetupError or StartRefused, and leaves
     nothing open then."""
-    check_roles(config, roles)
+    check_roles(config, roles, sharing.among)
     async with AsyncExitStack() as parts:
-        running = await _start(config, edges or Edges(), roles, parts)
+        running = await _start(config, edges or Edges(), roles, sharing, parts)
         # From here on `running.close` ends what was started.
         running.parts.push_async_exit(parts.pop_all())
         return running
 
 
-async def _start(config: Config, edges: Edges, roles: Roles, parts: AsyncExitStack) -> Running:
-    sockets = doors.bind_api(config, parts) if Role.API in roles else []
-    submission = bind_submission(config, parts) if Role.SIGNER in roles else NO_SOCKETS
+async def _start(
+    config: Config, edges: Edges, roles: Roles, sharing: Sharing, parts: AsyncExitStack
+) -> Running:
+    sockets = doors.bind_api(config, parts, sharing) if Role.API in roles else []
+    submission = bind_submission(config, parts, sharing) if Role.SIGNER in roles else NO_SOCKETS
     url = doors.api_url(config, sockets[0]) if sockets else ""
     inside = await open_inside(config, edges, parts, api_url=url)
     world, telemetry = inside.world, inside.telemetry
-    dns_addresses = await _open_zones(config, inside, roles, parts)
+    dns_addresses = await _open_zones(config, inside, roles, sharing, parts)
     worker = Worker(world, inside.bells, telemetry, pace=edges.pace)
     if Role.WORKER in roles:
         worker.start()
         parts.push_async_callback(worker.close)
 
     sandbox = edges.sandbox(world, url) if edges.sandbox else None
-    control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts)
-    await open_health(config, world, telemetry, parts)
+    control = await doors.open_control(config, world, telemetry, inside.account, sandbox, parts, sharing)
+    await open_health(config, world, telemetry, parts, sharing)
     certificates = Certificates(telemetry)
     # Last of all to be started, first to be closed, and together: no door waits for another one to drain.
     api, letters, mail = (AsyncExitStack() for _ in range(3))
     parts.push_async_callback(_close_together, api, letters, mail)
-    milter_sockets = await open_milter(config, world, telemetry, letters) if Role.SIGNER in roles else ()
+    milter_sockets: tuple[str, ...] = ()
+    if Role.SIGNER in roles:
+        milter_sockets = await open_milter(config, world, telemetry, letters, sharing)
     gate = Gate(edges.guests)
     await open_submission(config, world, telemetry, submission, gate, certificates, mail)
     if sockets:
@@ -123,7 +130,7 @@ async def _start(config: Config, edges: Edges, roles: Roles, parts: AsyncExitSta
 
 
 async def _open_zones(
-    config: Config, inside: Inside, roles: Roles, parts: AsyncExitStack
+    config: Config, inside: Inside, roles: Roles, sharing: Sharing, parts: AsyncExitStack
 ) -> tuple[Address, ...]:
     """Where our name server answers, after what an earlier process left behind has been settled."""
     store, world = inside.store, inside.world
@@ -134,7 +141,7 @@ async def _open_zones(
     await store.write(lambda tx: [tx.zone.settle(zone.apex, zone.shape()) for zone in zones])
     await following.settle(world)
     if Role.DNS in roles:
-        name_server = await doors.open_name_server(config, zones, store.served)
+        name_server = await doors.open_name_server(config, zones, store.served, sharing)
         inside.arrivals.listening = name_server.addresses
         parts.push_async_callback(name_server.close)
     # On SQLite the lock keeps every other process out, so whatever is leased was left by a dead one.

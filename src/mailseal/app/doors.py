@@ -17,7 +17,8 @@ from mailseal.app.carriers import secondaries_of
 from mailseal.app.certificates import Certificates
 from mailseal.app.counting import Door, at_door
 from mailseal.app.http import bind_control, listen_http
-from mailseal.app.ports import bind_stream, format_address, is_loopback, parse_address, refused
+from mailseal.app.ports import Address, bind_stream, format_address, is_loopback, parse_address, refused
+from mailseal.app.sharing import Sharing
 from mailseal.config import Config, SetupError, control_path
 from mailseal.console.app import Console
 from mailseal.nameserver.listen import RunningNameServer, start_name_server
@@ -33,7 +34,7 @@ from mailseal.sesv2.http import SesApi
 from mailseal.telemetry import Telemetry
 
 
-def bind_api(config: Config, parts: AsyncExitStack) -> list[socket.socket]:
+def bind_api(config: Config, parts: AsyncExitStack, sharing: Sharing) -> list[socket.socket]:
     """The API's open sockets; raises SetupError for an address that is taken or may not be used."""
     addresses = [parse_address(text, key="[api] listen") for text in config.api.listen]
     if not addresses:
@@ -47,7 +48,7 @@ def bind_api(config: Config, parts: AsyncExitStack) -> list[socket.socket]:
             )
     opened = []
     for address in addresses:
-        opened.append(bind_stream(address, key="[api] listen"))
+        opened.append(bind_stream(address, key="[api] listen", reuse_port=sharing.reuse_port))
         parts.callback(opened[-1].close)
     return opened
 
@@ -57,9 +58,11 @@ class NameServerSource(ZoneSource, TransferSource, Protocol):
 
 
 async def open_name_server(
-    config: Config, zones: Sequence[Zone], source: NameServerSource
+    config: Config, zones: Sequence[Zone], source: NameServerSource, sharing: Sharing
 ) -> RunningNameServer:
     """Our name server, answering; raises SetupError for an address that cannot be had."""
+    if sharing.reuse_port:
+        return await _one_of_many(config, zones, source)
     addresses = [parse_address(text, key="[dns] listen") for text in config.dns.listen]
     for address in addresses:
         try:
@@ -68,9 +71,33 @@ async def open_name_server(
             raise refused(address, fault, key="[dns] listen") from None
         if probe is not None:
             await probe.close()
+    return await _answering(config, addresses, zones, source)
+
+
+async def _one_of_many(config: Config, zones: Sequence[Zone], source: NameServerSource) -> RunningNameServer:
+    """Our name server beside others of this machine; nothing is tried out, for it would be asked already."""
+    addresses = [parse_address(text, key="[dns] listen") for text in config.dns.listen]
+    if not all(port for _, port in addresses):
+        raise SetupError("[dns] listen names no port", "each process would get another one", "name a port")
+    try:
+        return await _answering(config, addresses, zones, source, reuse_port=True)
+    except OSError as fault:
+        raise refused(addresses[0], fault, key="[dns] listen") from None
+
+
+async def _answering(
+    config: Config,
+    addresses: Sequence[Address],
+    zones: Sequence[Zone],
+    source: NameServerSource,
+    *,
+    reuse_port: bool = False,
+) -> RunningNameServer:
     transfers = Transfers(zones, source, secondaries_of(config))
     rate = RateLimit(config.dns.rate_limit)
-    return await start_name_server(addresses, zones, source, transfers=transfers, rate=rate)
+    return await start_name_server(
+        addresses, zones, source, transfers=transfers, rate=rate, reuse_port=reuse_port
+    )
 
 
 async def open_api(
@@ -105,12 +132,16 @@ async def open_control(
     account: str,
     sandbox: Application | None,
     parts: AsyncExitStack,
+    sharing: Sharing,
 ) -> Path:
     """The path of the control socket, over which the native API trusts who asks."""
     path = control_path(config)
     native = NativeApi(world, telemetry, trusted=Trusted(account), sandbox=sandbox)
-    listener = await listen_http(native, [bind_control(path)])
-    parts.callback(path.unlink, missing_ok=True)
+    opened = sharing.inherited(path)
+    if opened is None:
+        opened = bind_control(path)
+        parts.callback(path.unlink, missing_ok=True)
+    listener = await listen_http(native, [opened])
     parts.push_async_callback(listener.close)
     return path
 

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 
 from mailseal.app.http import listen_http
 from mailseal.app.ports import bind_stream, format_address, parse_address
+from mailseal.app.sharing import Sharing
 from mailseal.config import Config, SetupError
 from mailseal.core.zone import serials_behind
 from mailseal.native.http import HEALTHY, Application, Receive, Scope, Send, format_readiness
@@ -29,12 +30,16 @@ _DUE_AT_MOST = 10_000
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-async def open_health(config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack) -> None:
-    """The pages /metrics, /healthz and /readyz, where an address for them is configured."""
+async def open_health(
+    config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack, sharing: Sharing
+) -> None:
+    """The pages /metrics, /healthz and /readyz, where an address for them is configured; each of several
+    processes has them on a port of its own, the next ones after the first's."""
     if not config.api.metrics:
         return
-    address = parse_address(config.api.metrics, key=_KEY)
-    host = ipaddress.ip_address(address[0])
+    text, first = parse_address(config.api.metrics, key=_KEY)
+    address = (text, first + sharing.number)
+    host = ipaddress.ip_address(text)
     if host.is_global or host.is_unspecified:
         what = f"{_KEY} may not be on {format_address(address)}"
         why = "nobody signs in there, and the whole Internet could ask"

@@ -11,11 +11,12 @@ import grp
 import ipaddress
 import os
 import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 from mailseal.app.counting import Door, at_door
 from mailseal.app.ports import bind_stream, format_address, parse_address
+from mailseal.app.sharing import Sharing
 from mailseal.config import Config, SetupError
 from mailseal.core.access import parse_account_id
 from mailseal.core.errors import BadRequest
@@ -29,7 +30,7 @@ _BACKLOG = 256
 
 
 async def open_milter(
-    config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack
+    config: Config, world: World, telemetry: Telemetry, parts: AsyncExitStack, sharing: Sharing
 ) -> tuple[str, ...]:
     """The sockets on which MTAs are answered, as MTAs are told them; raises SetupError."""
     if not config.milter.listen:
@@ -48,7 +49,7 @@ async def open_milter(
                 "it names no account, and there is neither [milter] account nor a list of logins",
                 'account = "000000000001"',
             )
-        opened = _bind(config, where, parts)
+        opened = _bind(config, where, parts, sharing)
         await milter.listen(opened, Terms(place, shared.logins, shared.sign_networks), networks)
         told.append(_told(opened))
     return tuple(told)
@@ -92,12 +93,26 @@ def _networks(texts: tuple[str, ...], key: str) -> tuple[Network, ...]:
         raise SetupError(f"[milter] {key}: {fault}", do='write "127.0.0.0/8" or "2001:db8::/32"') from None
 
 
-def _bind(config: Config, where: str, parts: AsyncExitStack) -> socket.socket:
+def _bind(config: Config, where: str, parts: AsyncExitStack, sharing: Sharing) -> socket.socket:
+    inherited = sharing.inherited(where.removeprefix("unix:"))
+    if inherited is not None:
+        parts.callback(inherited.close)
+        return inherited
     if not where.startswith("unix:"):
-        opened = bind_stream(parse_address(where, key=_KEY), key=_KEY)
+        opened = bind_stream(parse_address(where, key=_KEY), key=_KEY, reuse_port=sharing.reuse_port)
         parts.callback(opened.close)
         return opened
-    path = Path(where.removeprefix("unix:"))
+    return bind_unix(config, Path(where.removeprefix("unix:")), parts)
+
+
+def unix_paths(config: Config) -> tuple[Path, ...]:
+    """The unix sockets on which MTAs are to be answered."""
+    named = (line.split()[0] for line in config.milter.listen if line.split())
+    return tuple(Path(where.removeprefix("unix:")) for where in named if where.startswith("unix:"))
+
+
+def bind_unix(config: Config, path: Path, parts: AsyncExitStack | ExitStack) -> socket.socket:
+    """A listening unix socket that is gone when `parts` are closed; raises SetupError."""
     opened = _bind_unix(path, config.milter.socket_group)
     parts.callback(opened.close)
     parts.callback(path.unlink, missing_ok=True)

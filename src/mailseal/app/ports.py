@@ -49,8 +49,13 @@ def is_loopback(address: Address) -> bool:
     return ipaddress.ip_address(address[0]).is_loopback
 
 
-def bind_stream(address: Address, *, key: str) -> socket.socket:
-    """A listening TCP socket; raises SetupError where the address cannot be had."""
+def bind_stream(address: Address, *, key: str, reuse_port: bool = False) -> socket.socket:
+    """A listening TCP socket; raises SetupError where the address cannot be had.
+
+    With `reuse_port` other processes of this user may listen there too, and the kernel spreads clients.
+    """
+    if reuse_port and not address[1]:
+        raise SetupError(f"{key} names no port", "each process would get another one", "name a port")
     host, port = address
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns Nagle off; without it answers wait 40 ms for an acknowledgement.
@@ -58,6 +63,8 @@ def bind_stream(address: Address, *, key: str) -> socket.socket:
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind((host, port))

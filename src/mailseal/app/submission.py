@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from mailseal.app.certificates import Certificates
 from mailseal.app.counting import Door, at_door
 from mailseal.app.ports import Address, bind_stream, format_address, is_loopback, parse_address
+from mailseal.app.sharing import Sharing
 from mailseal.config import Config, SetupError
 from mailseal.service.admit import Gate
 from mailseal.service.world import World
@@ -41,7 +42,7 @@ class SubmissionSockets:
 NO_SOCKETS = SubmissionSockets((), ())
 
 
-def bind_submission(config: Config, parts: AsyncExitStack) -> SubmissionSockets:
+def bind_submission(config: Config, parts: AsyncExitStack, sharing: Sharing) -> SubmissionSockets:
     """The open sockets of mail submission; raises SetupError."""
     given = config.submission
     if given.listen_tls and not given.certificate:
@@ -56,8 +57,8 @@ def bind_submission(config: Config, parts: AsyncExitStack) -> SubmissionSockets:
                 "passwords and mail would cross the network in clear",
                 "[submission] certificate and certificate_key",
             )
-    starttls = _bound(given.listen, "[submission] listen", parts)
-    return SubmissionSockets(starttls, _bound(given.listen_tls, "[submission] listen_tls", parts))
+    starttls = _bound(given.listen, "[submission] listen", parts, sharing)
+    return SubmissionSockets(starttls, _bound(given.listen_tls, "[submission] listen_tls", parts, sharing))
 
 
 async def open_submission(
@@ -102,9 +103,11 @@ def _tls(config: Config) -> ssl.SSLContext | None:
         ) from None
 
 
-def _bound(texts: Sequence[str], key: str, parts: AsyncExitStack) -> tuple[socket.socket, ...]:
+def _bound(
+    texts: Sequence[str], key: str, parts: AsyncExitStack, sharing: Sharing
+) -> tuple[socket.socket, ...]:
     opened = []
     for text in texts:
-        opened.append(bind_stream(parse_address(text, key=key), key=key))
+        opened.append(bind_stream(parse_address(text, key=key), key=key, reuse_port=sharing.reuse_port))
         parts.callback(opened[-1].close)
     return tuple(opened)

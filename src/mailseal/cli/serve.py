@@ -12,6 +12,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from mailseal import __version__
 from mailseal.app import Edges, Role, Roles, Running, start
 from mailseal.app.ports import format_address
 from mailseal.app.roles import check_roles, parse_roles
+from mailseal.app.sharing import ALONE, Sharing
 from mailseal.cli.ending import Exit
 from mailseal.cli.options import given, output, shared
 from mailseal.cli.output import text
+from mailseal.cli.serve_many import run_many
 from mailseal.config import Config, SetupError, find_config, load_config
 from mailseal.sealing.process import close_memory
 from mailseal.telemetry import Line, Sink, format_human, format_json
@@ -34,8 +38,9 @@ _NEXT_HOP_S = 2.0
 
 @click.command()
 @click.option("--role", "roles", multiple=True, metavar="LIST", help=f"Only this work: {','.join(Role)}.")
+@click.option("--processes", type=click.IntRange(1, 256), default=1, help="So many, on PostgreSQL.")
 @shared
-def serve(roles: tuple[str, ...]) -> int:
+def serve(roles: tuple[str, ...], processes: int) -> int:
     """Runs Mailseal with the configuration that is found, or named by --config."""
     wanted = parse_roles(roles)
     path = find_config(given("config"), os.environ)
@@ -46,19 +51,26 @@ def serve(roles: tuple[str, ...]) -> int:
             "mailseal init, or for a try: mailseal sandbox",
         )
     config = load_config(path, os.environ)
-    check_roles(config, wanted)
+    check_roles(config, wanted, processes)
     close_memory()
-    return uvloop.run(_serve(config, path, wanted))
+    if processes > 1:
+        one = partial(_serve, config, path, wanted)
+        return run_many(config, path, wanted, processes, one)
+    return uvloop.run(_serve(config, path, wanted, ALONE, _told_already))
 
 
-async def _serve(config: Config, path: Path, roles: Roles) -> int:
+async def _serve(
+    config: Config, path: Path, roles: Roles, sharing: Sharing, say_ready: Callable[[], None]
+) -> int:
+    """One process from start to stop; its exit code."""
     as_service = bool(given("as_json")) or not sys.stdout.isatty()
-    running = await start(config, edges=Edges(on_log=_sink(as_service)), roles=roles)
+    running = await start(config, edges=Edges(on_log=_sink(as_service)), roles=roles, sharing=sharing)
     try:
         if as_service:
             _say_ready(running)
-        else:
+        elif sharing.among == 1:
             await _show_start(running, path)
+        say_ready()
         return await _until_stopped(running)
     finally:
         await running.close()
@@ -83,6 +95,10 @@ async def _until_stopped(running: Running) -> int:
         return Exit.BUG
     running.telemetry.say("stopping", text="told to stop; requests on their way are finished")
     return Exit.WELL
+
+
+def _told_already() -> None:
+    """A process that is alone has no parent to tell."""
 
 
 def _sink(as_service: bool) -> Sink:

@@ -87,9 +87,9 @@ class RunningNameServer:
         self._faults = _FaultLog()
         self.addresses: tuple[tuple[str, int], ...] = ()
 
-    async def open(self, host: str, port: int) -> None:
+    async def open(self, host: str, port: int, *, reuse_port: bool = False) -> None:
         """Listen on one address, UDP and TCP on the same port."""
-        datagrams, listener = bind_both(host, port)
+        datagrams, listener = bind_both(host, port, reuse_port=reuse_port)
         loop = asyncio.get_running_loop()
         loop.add_reader(datagrams.fileno(), self._on_datagrams, *receive_and_send(datagrams))
         server = await asyncio.start_server(self._on_stream, sock=listener)
@@ -218,19 +218,23 @@ async def start_name_server(
     limits: StreamLimits = _LIMITS,
     transfers: Transfers | None = None,
     rate: RateLimit | None = None,
+    reuse_port: bool = False,
 ) -> RunningNameServer:
-    """A name server that answers for `zones` on each address of `listen`; OSError where one is taken."""
+    """A name server that answers for `zones` on each address of `listen`; OSError where one is taken.
+
+    With `reuse_port` other processes of this user may answer there too.
+    """
     running = RunningNameServer(CachedAnswers(zones, source.generation), limits, transfers, rate)
     try:
         for host, port in listen:
-            await running.open(host, port)
+            await running.open(host, port, reuse_port=reuse_port)
     except OSError:
         await running.close()
         raise
     return running
 
 
-def bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+def bind_both(host: str, port: int, *, reuse_port: bool = False) -> tuple[socket.socket, socket.socket]:
     """A UDP and a listening TCP socket on the same address and port, a free one where `port` is 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for attempt in range(_BIND_ATTEMPTS):
@@ -241,6 +245,8 @@ def bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket]:
                 opened.setblocking(False)
                 if family == socket.AF_INET6:
                     opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                if reuse_port:
+                    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             listener.bind((host, port))
