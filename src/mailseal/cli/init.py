@@ -24,6 +24,7 @@ from mailseal.app.parts import addresses_of, hosted_zone_of, make_next_hop
 from mailseal.app.ports import format_address
 from mailseal.cli.options import given, output, shared
 from mailseal.cli.output import CYAN, GREEN, Output, columns, text
+from mailseal.cli.unitfile import format_unit
 from mailseal.config import (
     Config,
     DnsConfig,
@@ -213,29 +214,7 @@ def _give_to_user(plan: Plan) -> None:
 
 def _unit(plan: Plan) -> str:
     program = shutil.which("mailseal") or sys.argv[0]
-    return f"""\
-[Unit]
-Description=Mailseal: DKIM identities, keys and signatures
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-ExecStart={program} serve --config {plan.config_path}
-User={plan.user}
-Restart=on-failure
-RestartPreventExitStatus=2
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-NoNewPrivileges=true
-ProtectSystem=strict
-ReadWritePaths={plan.database.parent}
-PrivateTmp=true
-LimitCORE=0
-UMask=0077
-
-[Install]
-WantedBy=multi-user.target
-"""
+    return format_unit(program, plan.config_path, plan.user, plan.database.parent)
 
 
 def _delegation(plan: Plan) -> list[tuple[str, str, str]]:
