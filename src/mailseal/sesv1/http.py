@@ -34,7 +34,7 @@ from mailseal.telemetry import Request, Telemetry
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TOO_LARGE = 413
+TOO_LARGE, UNAVAILABLE = 413, 503
 LONGEST_SHOWN = 320
 """Characters of an identity's name in a line."""
 
@@ -167,6 +167,8 @@ async def _respond(send: Send, finished: _Finished, content: bytes) -> None:
         (b"content-length", b"%d" % len(content)),
         (b"x-amzn-requestid", finished.request_id.encode()),
     ]
+    if finished.status == UNAVAILABLE:
+        headers.append((b"retry-after", b"5"))
     if finished.status == TOO_LARGE:
         # The rest of that body is not wanted on this connection.
         headers.append((b"connection", b"close"))

@@ -33,7 +33,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, intake.Receive, Send], Awaitable[None]]
 
-TOO_LARGE = 413
+TOO_LARGE, UNAVAILABLE = 413, 503
 _SHARE_PATH = SHARE_PATH.encode()
 NATIVE_PATHS = (b"/mailseal/", b"/healthz", b"/readyz")
 
@@ -215,6 +215,8 @@ async def _respond(send: Send, finished: _Finished, content: bytes) -> None:
     ]
     if finished.error is not None:
         headers.append((b"x-amzn-errortype", finished.error.encode()))
+    if finished.status == UNAVAILABLE:
+        headers.append((b"retry-after", b"5"))
     if finished.status == TOO_LARGE:
         # The rest of that body is not wanted on this connection.
         headers.append((b"connection", b"close"))

@@ -117,6 +117,7 @@ def test_a_silent_next_hop_is_a_fault_of_the_receiver_that_may_be_tried_again(tm
         here.here.next_hop.answers.append(NoAnswer("nobody"))
         answer = await here.answer("SendEmail", **SIMPLE)
         assert answer.error[:2] == (503, "ServiceUnavailable")
+        assert answer.headers[b"retry-after"] == b"5"
         assert b"<Type>Receiver</Type>" in answer.content
 
     play(tmp_path, story)

@@ -107,6 +107,7 @@ def test_each_refusal_has_its_status_and_name(kind: type[core.Refusal], status: 
     rig.cases.raises = kind("A sentence.", hint="What to do.")
     answer = rig.ask(signed("GET", NAME))
     assert (answer.status, answer.error) == (status, name)
+    assert (answer.headers.get(b"retry-after") == b"5") == (status == 503)
     if kind is core.BadRequest:
         assert answer.json == {"message": "A sentence. What to do."}
     else:
