@@ -20,7 +20,7 @@ from tests.house.source import CHECKOUT
 
 DEPLOY = CHECKOUT / "deploy"
 UNIT = DEPLOY / "systemd" / "mailseal.service"
-MOST_EXPOSED = 2.0
+MOST_EXPOSED = 2.5
 """The score of `systemd-analyze security` may be this at most; it was 1.9 when this was written."""
 
 
