@@ -79,7 +79,7 @@ def config_of(settings: SandboxSettings) -> Config:
     """The configuration that a sandbox runs with."""
     ports = settings.ports
     return Config(
-        store=StoreConfig(f"sqlite:{settings.database}", f"file:{settings.master_key}"),
+        store=StoreConfig(database=f"sqlite:{settings.database}", master_key=f"file:{settings.master_key}"),
         dns=DnsConfig(
             hosted_zone=HOSTED_ZONE,
             name_servers=(NAME_SERVER,),
