@@ -120,6 +120,7 @@ def proven(at: datetime) -> Proof:
 
 
 @pytest.mark.suite_dns
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("evidence", "canary"),
     [(Evidence.TEMPORARY, "no answer"), (Evidence.NEGATIVE, None), (Evidence.TEMPORARY, None)],
