@@ -53,10 +53,25 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_for_a_quarter_of_an
 def test_without_a_session_no_page_says_anything(tmp_path: Path) -> None:
     async def story(visitor: Visitor) -> None:
         for path in paths(visitor.console, "GET"):
-            if path in ("/", "/console/sign-in") or path.startswith("/console/static/"):
+            if path in ("/", "/console/sign-in") or path.startswith(("/console/static/", "/mailseal/share/")):
                 continue
             answer = await visitor.stranger().get(path)
             assert (answer.status, answer.to) == (303, "/console/sign-in"), path
+
+    visiting(tmp_path, story)
+
+
+def test_an_operators_session_opens_no_share_page_and_a_forged_link_does_not_tell_who_is_here(
+    tmp_path: Path,
+) -> None:
+    async def story(visitor: Visitor) -> None:
+        shares = [path for path in paths(visitor.console, "GET") if path.startswith("/mailseal/share/")]
+        assert len(shares) == 2
+        for path in shares:
+            elsewhere = path.replace("example.com", "nobody.example")
+            asked = [await visitor.stranger().get(path), await visitor.get(path), await visitor.get(elsewhere)]
+            assert {(one.status, one.to) for one in asked} == {(404, "")}, path
+            assert len({one.words for one in asked}) == 1, path
 
     visiting(tmp_path, story)
 
