@@ -10,9 +10,11 @@ import pytest
 from starlette.routing import Route
 
 from mailseal.console.app import Console
+from mailseal.core.commands import CreateIdentity
 from mailseal.core.operators import IDLE, REST
+from mailseal.service.configure import create_identity
 from mailseal.service.signin import session_hash
-from tests.unit.console.visitor import HOME, NAME, PASSWORD, Visitor, visiting
+from tests.unit.console.visitor import HOME, NAME, PASSWORD, WHO, Visitor, visiting
 
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?! type=\"module\" src=)")
 SAMPLE = {"account": "000000000001", "region": "us-east-1", "name": "example.com", "file": "console.css"}
@@ -67,9 +69,12 @@ def test_an_operators_session_opens_no_share_page_and_a_forged_link_does_not_tel
     async def story(visitor: Visitor) -> None:
         shares = [path for path in paths(visitor.console, "GET") if path.startswith("/mailseal/share/")]
         assert len(shares) == 2
+        now = visitor.world.clock.now()
+        await create_identity(visitor.world, WHO, CreateIdentity("example.com"), now)
         for path in shares:
             elsewhere = path.replace("example.com", "nobody.example")
-            asked = [await visitor.stranger().get(path), await visitor.get(path), await visitor.get(elsewhere)]
+            stranger = visitor.stranger()
+            asked = [await stranger.get(path), await visitor.get(path), await visitor.get(elsewhere)]
             assert {(one.status, one.to) for one in asked} == {(404, "")}, path
             assert len({one.words for one in asked}) == 1, path
 
